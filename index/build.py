@@ -1,0 +1,101 @@
+"""The build path: source files in, a published snapshot out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from index import snapshot
+from index.encoder import BUNDLED_MODEL, PassageEncoder
+from index.merge import merge, releases_of
+from index.passages import make_passages
+from index.sources import Problem, Reading, find, read
+from index.vectors import VectorCache
+
+CORPUS = Path(__file__).parent / "corpus"
+
+Observe = Callable[[str, int, int], None]
+"""Called with a stage's name, what is done and what there is to do; total 0 where that is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a build read, left out and wrote.
+
+    `texts` counts the texts of all codes, before equal ones were put together; `embedded` those whose vector
+    had to be made. `seconds` maps each stage to its wall time.
+    """
+
+    folder: Path
+    manifest: snapshot.Manifest
+    readings: tuple[Reading, ...]
+    problems: tuple[Problem, ...]
+    texts: int
+    embedded: int
+    seconds: dict[str, float]
+
+
+def build(
+    paths: Sequence[Path],
+    home: Path,
+    *,
+    model: str = BUNDLED_MODEL,
+    strict: bool = False,
+    observe: Observe = lambda stage, done, total: None,
+) -> Report:
+    """Builds an index of the bundled corpus and the files and folders named, and publishes it.
+
+    The old snapshot serves until the new one is verified, and goes on serving if anything fails.
+
+    Raises:
+        SourceError: a file named is not a source, or (`strict`) a row of it is bad.
+        EncoderError: the model does not load.
+        SnapshotError: another build runs, or what was written does not verify.
+    """
+    seconds: dict[str, float] = {}
+
+    @contextmanager
+    def stage(name: str) -> Iterator[None]:
+        observe(name, 0, 0)
+        started = time.perf_counter()
+        yield
+        seconds[name] = time.perf_counter() - started
+
+    with snapshot.locked(home):
+        with stage("read"):
+            files, problems = find([CORPUS, *paths])
+            readings = []
+            for position, path in enumerate(files):
+                readings.append(read(path, strict=strict))
+                observe("read", position + 1, len(files))
+        with stage("merge"):
+            documents, notices = merge(readings)
+            problems = [*problems, *(problem for reading in readings for problem in reading.problems), *notices]
+            passages = make_passages(documents)
+        with stage("load model"):
+            encoder = PassageEncoder(model)
+            staging = snapshot.stage(home)
+            encoder.export(staging / "encoder")
+        with stage("encode"):
+            cache = VectorCache(home / "vectors", encoder)
+            texts = [passage.text for passage in passages]
+            vectors, embedded = cache.embed(texts, lambda done, total: observe("encode", done, total))
+        with stage("write"):
+            manifest = snapshot.write(staging, documents, passages, vectors, releases_of(readings))
+        with stage("verify"):
+            snapshot.open_snapshot(staging)
+        with stage("publish"):
+            folder = snapshot.publish(home, staging, manifest)
+            cache.prune(texts)
+    return Report(
+        folder,
+        manifest,
+        tuple(readings),
+        tuple(problems),
+        sum(len(passage.documents) for passage in passages),
+        embedded,
+        seconds,
+    )

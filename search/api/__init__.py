@@ -1,0 +1,1 @@
+"""Routes that only translate HTTP, one file per interface."""

@@ -1,0 +1,73 @@
+"""The engine that serves, and its replacement when a new snapshot is published."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+
+from index.snapshot import SnapshotError, current, open_best, open_snapshot
+from search.engine import SearchEngine
+from search.errors import NotReady
+
+log = logging.getLogger("search")
+
+
+class Service:
+    """Holds the engine in use. A request keeps the engine that it began with; replacing is one assignment."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._engine: SearchEngine | None = None
+        self._looked_at: Path | None = None
+        self.refused: list[str] = []
+
+    def engine(self) -> SearchEngine:
+        """Returns the engine in use.
+
+        Raises:
+            NotReady: no index is open.
+        """
+        if self._engine is None:
+            raise NotReady("; ".join(self.refused) or "no index is open yet")
+        return self._engine
+
+    def open(self) -> None:
+        """Opens the best snapshot there is; without one, the service starts and is not ready."""
+        self._looked_at = current(self._home)
+        try:
+            snapshot, self.refused = open_best(self._home)
+        except SnapshotError as error:
+            self.refused = [str(error)]
+            log.error("not ready: %s", error)
+            return
+        for reason in self.refused:
+            log.error("refused a snapshot: %s", reason)
+        self._engine = SearchEngine(snapshot)
+        log.info("serving snapshot %s", snapshot.manifest.id)
+
+    def refresh(self) -> None:
+        """Opens the snapshot that was published since; one that does not verify leaves the old one in use."""
+        live = current(self._home)
+        if live is None or live == self._looked_at:
+            return
+        self._looked_at = live
+        try:
+            engine = SearchEngine(open_snapshot(live))
+        except SnapshotError as error:
+            self.refused = [str(error)]
+            log.error("refused a snapshot: %s", error)
+            return
+        # One query before it serves: first touches of mapped pages are slow.
+        engine.snapshot.encoder.encode(["warm up"])
+        self._engine, self.refused = engine, []
+        log.info("serving snapshot %s", live.name)
+
+    async def watch(self, seconds: float) -> None:
+        """Refreshes for ever, in a thread, so that no request waits."""
+        while True:
+            await asyncio.sleep(seconds)
+            try:
+                await asyncio.to_thread(self.refresh)
+            except Exception:
+                log.exception("could not look for a new snapshot")

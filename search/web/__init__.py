@@ -1,0 +1,1 @@
+"""The pages people use, rendered by the server from our own files."""
