@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from index import snapshot
-from index.encoder import BUNDLED_MODEL, PassageEncoder
+from index.encoder import BUNDLED_MODEL, BUNDLED_SHA256, PassageEncoder
 from index.merge import merge, releases_of
 from index.passages import make_passages
 from index.sources import Problem, Reading, find, read
+from index.sources.reading import sha256
 from index.vectors import VectorCache
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -26,7 +28,8 @@ class Report:
     """What a build read, left out and wrote.
 
     `texts` counts the texts of all codes, before equal ones were put together; `embedded` those whose vector
-    had to be made. `seconds` maps each stage to its wall time.
+    had to be made. `seconds` maps each stage to its wall time. Where the current snapshot was built from the
+    same inputs, it stays, and nothing was read or written: `readings` is empty.
     """
 
     folder: Path
@@ -65,8 +68,14 @@ def build(
         seconds[name] = time.perf_counter() - started
 
     with snapshot.locked(home):
-        with stage("read"):
+        with stage("compare"):
             files, problems = find([CORPUS, *paths])
+            inputs = _inputs(files, model, strict)
+            live = snapshot.current(home)
+            manifest = _verified(live)
+        if live is not None and manifest is not None and manifest.inputs == inputs:
+            return Report(live, manifest, (), tuple(problems), 0, 0, seconds)
+        with stage("read"):
             readings = []
             for position, path in enumerate(files):
                 readings.append(read(path, strict=strict))
@@ -84,7 +93,7 @@ def build(
             texts = [passage.text for passage in passages]
             vectors, embedded = cache.embed(texts, lambda done, total: observe("encode", done, total))
         with stage("write"):
-            manifest = snapshot.write(staging, documents, passages, vectors, releases_of(readings))
+            manifest = snapshot.write(staging, documents, passages, vectors, releases_of(readings), inputs)
         with stage("verify"):
             snapshot.open_snapshot(staging)
         with stage("publish"):
@@ -99,3 +108,20 @@ def build(
         embedded,
         seconds,
     )
+
+
+def _inputs(files: Sequence[Path], model: str, strict: bool) -> str:
+    """Returns the SHA-256 over all that a build depends on: sources, model, and the code of this package."""
+    digest = hashlib.sha256(f"{model} {BUNDLED_SHA256} {strict}".encode())
+    code = sorted(Path(__file__).parent.rglob("*.py"))
+    weights = sorted(path for path in Path(model).rglob("*") if path.is_file())
+    for path in [*code, *weights, *files]:
+        digest.update(f"{path.name} {sha256(path)}".encode())
+    return digest.hexdigest()
+
+
+def _verified(folder: Path | None) -> snapshot.Manifest | None:
+    try:
+        return snapshot.verify(folder) if folder else None
+    except snapshot.SnapshotError:
+        return None

@@ -45,12 +45,17 @@ class SnapshotError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a snapshot holds. `counts` maps system → kind of code → codes; `files` path → bytes and SHA-256."""
+    """What a snapshot holds.
+
+    `inputs` is a hash of all that it was built from, code included: equal ones give equal snapshots.
+    `counts` maps system → kind of code → codes; `files` path → bytes and SHA-256.
+    """
 
     format: int
     text: int
     id: str
     created: str
+    inputs: str
     model: dict[str, Any]
     releases: tuple[Release, ...]
     counts: dict[str, dict[str, int]]
@@ -76,6 +81,7 @@ def write(
     passages: Sequence[Passage],
     vectors: NDArray[np.float32],
     releases: Sequence[Release],
+    inputs: str,
 ) -> Manifest:
     """Writes all but the encoder, which is there already, into a folder, manifest last, and returns the manifest."""
     store.write_documents(folder, documents)
@@ -96,6 +102,7 @@ def write(
         text=TEXT_VERSION,
         id=f"{created:%Y%m%dT%H%M%S%f}-{content[:8]}",
         created=created.isoformat(timespec="seconds"),
+        inputs=inputs,
         model=json.loads((folder / "encoder" / "encoder.json").read_text(encoding="utf-8")),
         releases=tuple(releases),
         counts={

@@ -13,9 +13,11 @@ environment.enter()
 
 import argparse  # noqa: E402
 import hashlib  # noqa: E402
+import re  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
 import zipfile  # noqa: E402
+from datetime import date  # noqa: E402
 from pathlib import Path  # noqa: E402
 from urllib.error import HTTPError, URLError  # noqa: E402
 from urllib.request import Request, urlopen  # noqa: E402
@@ -24,28 +26,42 @@ from tqdm import tqdm  # noqa: E402
 
 CMS = "https://www.cms.gov/files/zip/"
 
-# Name of the zip on the server, and the members that are laid out beside it (none: the zip is read as it is).
-RELEASES: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("2026-icd-10-pcs-order-file-long-and-abbreviated-titles.zip", ()),
-    ("2026-icd-10-pcs-code-tables-and-index.zip", ("icd10pcs_tables_", "icd10pcs_index_", "icd10pcs_definitions_")),
-    ("january-2026-alpha-numeric-hcpcs-file.zip", ("HCPC", "proc_notes")),
-)
-
-ATTEMPTS = 5
-PAUSE = 1.0  # seconds before the second attempt, doubled before each further one
+ATTEMPTS = 4
+PAUSE = 0.5  # seconds before the second attempt, doubled before each further one
 TIMEOUT = 30  # seconds without a byte
 _CHUNK = 1 << 16
+
+_QUARTERS = ("january", "april", "july", "october")
+
+
+def releases(on: date) -> dict[str, str]:
+    """Returns the zips of the releases in force on a day, each with the names of the members that are laid out.
+
+    A zip without such names is read as it is. ICD-10-PCS has fiscal years that begin in October.
+
+    >>> list(releases(date(2026, 2, 1)))[2]
+    'january-2026-alpha-numeric-hcpcs-file.zip'
+    """
+    fiscal_year = on.year + (on.month >= 10)
+    return {
+        f"{fiscal_year}-icd-10-pcs-order-file-long-and-abbreviated-titles.zip": "",
+        f"{fiscal_year}-icd-10-pcs-code-tables-and-index.zip": r"icd10pcs_(tables|index|definitions)_[0-9]{4}\.xml",
+        f"{_QUARTERS[(on.month - 1) // 3]}-{on.year}-alpha-numeric-hcpcs-file.zip": r"(HCPC|proc_notes).*\.txt",
+    }
 
 
 def main() -> int:
     """Returns 0 when everything is there, 2 when something could not be fetched."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where the releases go")
+    parser.add_argument(
+        "--on", type=date.fromisoformat, default=date.today(), help="the day that they are in force on (%(default)s)"
+    )
     parser.add_argument("--base", default=CMS, help="address of the folder on the server (%(default)s)")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     try:
-        for name, members in RELEASES:
+        for name, members in releases(options.on).items():
             path = options.folder / name
             fetch(options.base + name, path)
             unpack(path, members)
@@ -108,14 +124,14 @@ def _go_on(url: str, part: Path) -> None:
                 raise EOFError(f"the connection ended after {file.tell():,} of {total:,} bytes")
 
 
-def unpack(path: Path, beginnings: tuple[str, ...]) -> None:
-    """Lays the members with such names out beside the zip, without the zip's folders."""
-    if not beginnings:
+def unpack(path: Path, names: str) -> None:
+    """Lays the members with such names (a regular expression) out beside the zip, without the zip's folders."""
+    if not names:
         return
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist():
             name = Path(member.filename).name
-            if name.lower().startswith(tuple(beginning.lower() for beginning in beginnings)):
+            if re.fullmatch(names, name, re.IGNORECASE):
                 (path.parent / name).write_bytes(archive.read(member))
 
 

@@ -95,6 +95,10 @@ def _list(home: Path) -> None:
 
 
 def _print(report: Report) -> None:
+    if not report.readings:
+        took = sum(report.seconds.values())
+        print(f"nothing has changed since {report.folder} was built: it stays current ({took:.1f} s)")
+        return
     for problem in report.problems:
         print(f"skipped or noted: {problem}")
     for release in report.manifest.releases:

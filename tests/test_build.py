@@ -54,12 +54,17 @@ def test_counts_are_exact(built: Report) -> None:
     assert counts["cpt"]["procedure"] == len({name for name in bundled if name.startswith("cpt")})
 
 
-def test_a_second_build_embeds_nothing_anew(home: Path, releases: Path, tmp_path: Path) -> None:
-    """With the cache of the first build, no text has to be embedded."""
+def test_a_build_of_the_same_inputs_changes_nothing(home: Path, releases: Path, tmp_path: Path) -> None:
+    """The current snapshot stays; with one file more there is a new one, and only its texts are embedded."""
     shutil.copytree(home, tmp_path / "home", symlinks=True)
+    before = snapshot.current(tmp_path / "home")
     again = build([releases], tmp_path / "home")
-    assert again.embedded == 0
-    assert again.manifest.passages > 0
+    assert (again.folder, again.readings) == (before, ())
+    page = tmp_path / "99999.md"
+    page.write_text(PAGE.format(title="A new procedure"))
+    more = build([releases, page], tmp_path / "home")
+    assert more.folder != before
+    assert more.embedded == 2  # its title and its summary
 
 
 @pytest.mark.parametrize("stage", ["read", "encode", "write", "verify", "publish"])

@@ -134,7 +134,7 @@ def test_a_text_page_gives_title_sections_policies_and_similar_codes(tmp_path: P
     assert reading.problems == ()
 
 
-def test_a_title_in_the_policy_heading_makes_no_section(tmp_path: Path) -> None:
+def test_empty_policies_and_similar_codes_make_no_section(tmp_path: Path) -> None:
     """A page whose policies and similar codes are empty has neither, and no section for them."""
     head, _ = TEXT.format(code="").split("Medical Policies")
     document = _page(
@@ -178,7 +178,8 @@ def test_the_code_is_the_lines_else_the_file_names_else_empty(
 
 def test_a_short_line_below_a_heading_is_its_text(tmp_path: Path) -> None:
     """A short line on its own directly below or above a known heading is no heading of an empty section."""
-    text = "A title\n\nCPT4 code\n\nSetting\n\nHospital\n\nRecovery\n\nRest for a week.\n\nNo lifting\n\nBenefits\n\nLess pain\n"
+    rows = ("Setting", "Hospital", "Recovery", "Rest for a week.", "No lifting", "Benefits", "Less pain")
+    text = "\n\n".join(("A title", "CPT4 code", *rows))
     assert _texts(_page(tmp_path / "a.txt", text)) == {
         "Setting": "Hospital",
         "Recovery": "Rest for a week.\n\nNo lifting",
@@ -294,8 +295,8 @@ def test_front_matter_that_is_wrong_is_refused(tmp_path: Path, old: str, new: st
 def test_front_matter_that_is_no_yaml_is_refused_with_its_line(tmp_path: Path) -> None:
     """The message names the file's line, and a date that is none is no crash."""
     broken = MARKDOWN.replace('["0200T"]', '["0200T"')
-    # The list opened in line 11 lacks its end when the next key's colon comes in line 12.
-    assert _error(tmp_path / "pond.md", broken).startswith(":12: front matter is no YAML: ")
+    # The list opened in line 12 lacks its end when the next key comes in line 13.
+    assert _error(tmp_path / "pond.md", broken).startswith(":13: front matter is no YAML: ")
     assert "is no YAML: day is out of range" in _error(tmp_path / "pond.md", MARKDOWN.replace('"0201t"', "2026-02-30"))
 
 

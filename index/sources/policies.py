@@ -100,7 +100,7 @@ def _csv(text: str, complaints: Complaints) -> Iterator[tuple[int, Mapping[str, 
         for row in reader:
             yield reader.line_num, row
     except csv.Error as error:
-        raise SourceError(f"{complaints.file}:{reader.line_num}: is no csv: {error}") from error
+        raise SourceError(f"{complaints.file}:{reader.reader.line_num}: is no csv: {error}") from error
 
 
 def _jsonl(text: str, complaints: Complaints) -> Iterator[tuple[int, Mapping[str, Any]]]:
