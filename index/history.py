@@ -26,13 +26,18 @@ def joined(readings: Sequence[Reading]) -> list[Document]:
     """Returns one document per code that any of these releases of one system holds.
 
     The newest release that holds a code gives its title; what it is silent on (dates, attributes) comes from
-    the release before. A code that a later release no longer holds, or says is terminated, is deleted.
+    the release before. A code that a later release no longer holds, or says is terminated, is deleted. Two
+    files of one version are one release.
     """
     held: dict[str, Document] = {}
-    for number, reading in enumerate(sorted(readings, key=lambda reading: reading.release.version)):
-        release = reading.release.version
-        since = release_date(CodeSystem(reading.release.system), release)
-        listed = {document.code: document for document in reading.documents}
+    versions: dict[str, dict[str, Document]] = {}
+    for reading in sorted(readings, key=lambda reading: reading.release.version):
+        versions.setdefault(reading.release.version, {}).update(
+            {document.code: document for document in reading.documents}
+        )
+    system = CodeSystem(readings[0].release.system)
+    for number, (release, listed) in enumerate(versions.items()):
+        since = release_date(system, release)
         for code, document in listed.items():
             if code in held:
                 held[code] = _revised(held[code], document, release, since)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -34,6 +34,9 @@ MAX_LIMIT = 100
 # Hits a client can page through. The retrievers look as deep, whatever the page, so pages don't shift.
 MAX_DEPTH = 1000
 PASSAGES_SHOWN = 3
+
+# Parts that an evaluation can leave out, to see what each is worth.
+PARTS = ("dense", "lexical")
 
 
 class Status(StrEnum):
@@ -126,8 +129,10 @@ class Answer:
 class SearchEngine:
     """Answers from one snapshot; safe to call from several threads."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, without: Collection[str] = ()) -> None:
+        """Takes an open snapshot, and the `PARTS` to leave out."""
         self.snapshot = snapshot
+        self._without = frozenset(without)
 
     def search(self, request: SearchRequest) -> Answer:
         """Returns the codes that fit the query, best first; none where it has no letter or digit.
@@ -270,7 +275,11 @@ class SearchEngine:
         allowed = passages.allowed(request.system, request.kind, request.section)
         dense = self.snapshot.dense.search(vector, MAX_DEPTH, allowed)
         lexical = self.snapshot.lexical.search(query.stems, MAX_DEPTH, request.system, request.kind, request.section)
-        retrieved = [Retrieved(*found, *passages.documents(found[0])) for found in (dense, lexical)]
+        retrieved = [
+            Retrieved(*found, *passages.documents(found[0]))
+            for part, found in (("dense", dense), ("lexical", lexical))
+            if part not in self._without
+        ]
         return retrieved if valid is None else [found.among(valid) for found in retrieved]
 
     def _hit(self, position: int, score: float, retrieved: list[Retrieved], stems: frozenset[str]) -> Hit:

@@ -251,6 +251,14 @@ def test_a_markdown_page_gives_all_its_fields(tmp_path: Path) -> None:
     ]
 
 
+def test_fields_that_front_matter_leaves_empty_are_empty(tmp_path: Path) -> None:
+    """A policy's or a page's field with nothing behind its colon is as if it were not there."""
+    text = MARKDOWN.replace("https://example.org/17", "").replace('["0200T"]', "").replace('["A book about ponds"]', "")
+    document = _page(tmp_path / "pond.md", text)
+    assert document.policies == (Policy("Pond rule", "Koi Mutual", "17"),)
+    assert (document.similar, document.sources) == ((), ())
+
+
 def test_a_markdown_page_with_windows_line_ends_reads_the_same(tmp_path: Path) -> None:
     """CRLF changes nothing of the document."""
     crlf = MARKDOWN.replace("\n", "\r\n")
@@ -277,6 +285,11 @@ def test_a_markdown_page_with_windows_line_ends_reads_the_same(tmp_path: Path) -
         (
             "  - title: Pond rule\n    payer",
             "  - payer",
+            ": policies must be a list of entries with at least a title, all texts (quote an id of digits)",
+        ),
+        (
+            "title: Pond rule",
+            "title:",
             ": policies must be a list of entries with at least a title, all texts (quote an id of digits)",
         ),
         (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -246,10 +245,11 @@ def _front_matter(front: Any, path: Path) -> dict[str, Any]:
             raise SourceError(f"{path}: {name} must be a list of texts (quote codes of digits)")
     try:
         policies = tuple(
-            Policy(entry["title"], entry.get("payer", ""), entry.get("policy_id", ""), entry.get("url", ""))
+            Policy(entry["title"], entry.get("payer") or "", entry.get("policy_id") or "", entry.get("url") or "")
             for entry in front.get("policies") or ()
         )
-        if not all(isinstance(value, str) for policy in policies for value in astuple(policy) if value is not None):
+        told = [text for policy in policies for text in (policy.title, policy.payer, policy.policy_id, policy.url)]
+        if not all(isinstance(text, str) for text in told):
             raise TypeError
     except (TypeError, KeyError, AttributeError):
         raise SourceError(

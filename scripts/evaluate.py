@@ -1,0 +1,243 @@
+#!/usr/bin/env python3
+"""Measures the search against judged queries: how often, and how high, a right code is found.
+
+A judged file has a JSON object a line: query, gold (regular expressions that a right code matches in full; none:
+nothing should be found), and optionally id, slice or style, system, icd9. Codes are ranked within the query's
+system. Queries are split into training and validation by their ICD-9 category, else by their id.
+"""
+
+from __future__ import annotations
+
+import environment
+
+environment.enter()
+
+import argparse  # noqa: E402
+import hashlib  # noqa: E402
+import json  # noqa: E402
+import re  # noqa: E402
+import sys  # noqa: E402
+import urllib.request  # noqa: E402
+from collections.abc import Callable, Iterable, Sequence  # noqa: E402
+from dataclasses import dataclass  # noqa: E402
+from functools import lru_cache  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+import numpy as np  # noqa: E402
+from numpy.typing import NDArray  # noqa: E402
+from tqdm import tqdm  # noqa: E402
+
+from index.records import CodeKind, CodeSystem  # noqa: E402
+from index.snapshot import Snapshot, SnapshotError, open_best  # noqa: E402
+from search.engine import PARTS, SearchEngine, SearchRequest  # noqa: E402
+from search.settings import Settings  # noqa: E402
+
+DEPTH = 100
+METRICS = ("S@1", "S@10", "MRR@10", "nDCG@10", "recall@100")
+RESAMPLES = 1000
+BATCH = 50  # queries a request when asking a URL
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A query with the codes that answer it; `system` is empty for all, `gold` for none."""
+
+    id: str
+    query: str
+    slice: str
+    system: str
+    gold: tuple[str, ...]
+    category: str
+
+
+def read(path: Path) -> list[Judged]:
+    """Returns the queries of a judged file, in order."""
+    judged = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines()):
+        row = json.loads(line)
+        system = row.get("system", "icd10pcs")
+        identity = str(row.get("id", f"{path.stem}-{number}"))
+        judged.append(
+            Judged(
+                identity,
+                row["query"],
+                row.get("slice") or row.get("style") or path.stem,
+                "" if system == "none" else system,
+                tuple(row["gold"]),
+                str(row["icd9"])[:3] if "icd9" in row else identity,
+            )
+        )
+    return judged
+
+
+def in_training(judged: Judged) -> bool:
+    """Whether a query belongs to the training half; all queries of an ICD-9 category are in the same half."""
+    return hashlib.sha256(judged.category.encode()).digest()[0] < 128
+
+
+class Universe:
+    """All valid codes of a snapshot: how many codes a gold pattern stands for."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._codes: dict[str, str] = {}
+        for system in CodeSystem:
+            positions = snapshot.documents.starting_with(system, "")
+            codes = (snapshot.documents.brief(position) for position in positions)
+            valid = (code.code for code in codes if code.kind is CodeKind.PROCEDURE and code.terminated is None)
+            self._codes[system.value] = "\n".join(valid)
+
+    @lru_cache(maxsize=100_000)  # noqa: B019 (lives as long as the process)
+    def _matches(self, system: str, pattern: str) -> frozenset[str]:
+        return frozenset(re.findall(f"(?m)^(?:{pattern})$", self._codes[system]))
+
+    def gold(self, judged: Judged) -> frozenset[str]:
+        """Returns the codes that answer the query."""
+        return frozenset().union(*(self._matches(judged.system or "icd10pcs", pattern) for pattern in judged.gold))
+
+
+def scores(ranked: Sequence[str], gold: frozenset[str]) -> list[float]:
+    """Returns `METRICS` of one ranking, each from 0 to 1; relevance is binary.
+
+    nDCG@10 is Järvelin and Kekäläinen's (2002), gains 1 / log2(rank + 1) over those of an ideal ranking.
+
+    >>> scores(["a", "b", "c"], frozenset("bc"))[:3]
+    [0.0, 1.0, 0.5]
+    """
+    right = [code in gold for code in ranked]
+    first = right.index(True) + 1 if any(right) else 0
+    gains = sum(1 / np.log2(rank + 1) for rank, is_right in enumerate(right[:10], start=1) if is_right)
+    ideal = sum(1 / np.log2(rank + 1) for rank in range(1, min(len(gold), 10) + 1))
+    return [
+        float(first == 1),
+        float(0 < first <= 10),
+        1 / first if 0 < first <= 10 else 0.0,
+        float(gains / ideal) if gold else 0.0,
+        sum(right[:DEPTH]) / min(len(gold), DEPTH) if gold else 0.0,
+    ]
+
+
+def interval(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Returns the 95 % bootstrap interval of the mean: `RESAMPLES` draws with replacement, seed fixed."""
+    draws = np.random.default_rng(0).integers(0, len(values), (RESAMPLES, len(values)))
+    low, high = np.percentile(values[draws].mean(axis=1), [2.5, 97.5])
+    return float(low), float(high)
+
+
+def ask_engine(engine: SearchEngine, queries: Iterable[Judged]) -> list[list[str]]:
+    """Returns the ranked codes of each query from an engine in this process."""
+    ranked = []
+    for judged in tqdm(list(queries), desc="queries", file=sys.stderr, mininterval=1):
+        answer = engine.search(SearchRequest.checked(judged.query, system=judged.system or None, limit=DEPTH))
+        ranked.append([hit.document.code for hit in answer.hits])
+    return ranked
+
+
+def ask_url(url: str, queries: Sequence[Judged]) -> list[list[str]]:
+    """Returns the ranked codes of each query from a running service, by its batch route."""
+    ranked: list[list[str]] = []
+    for start in tqdm(range(0, len(queries), BATCH), desc="batches", file=sys.stderr):
+        items = [
+            {"q": judged.query, "system": judged.system or None, "limit": DEPTH}
+            for judged in queries[start : start + BATCH]
+        ]
+        body = json.dumps({"queries": items}).encode()
+        request = urllib.request.Request(
+            f"{url.rstrip('/')}/api/search/batch", body, {"content-type": "application/json"}
+        )
+        with urllib.request.urlopen(request) as answer:
+            ranked += [[hit["code"] for hit in result.get("hits", ())] for result in json.load(answer)["results"]]
+    return ranked
+
+
+def table(rows: Sequence[Judged], values: NDArray[np.float64]) -> str:
+    """Returns the means by slice and system, with how many queries and the interval of S@10, as text."""
+    groups: dict[str, Callable[[Judged], bool]] = {}
+    for judged in rows:
+        groups.setdefault(judged.system, lambda row, system=judged.system: row.system == system)  # type: ignore[misc]
+    for judged in sorted(rows, key=lambda row: (row.system, row.slice)):
+        key = (judged.system, judged.slice)
+        groups.setdefault(f"{judged.system} {judged.slice}", lambda row, key=key: (row.system, row.slice) == key)  # type: ignore[misc]
+    lines = [f"{'':28}{'n':>6}" + "".join(f"{metric:>11}" for metric in METRICS) + "   S@10 95 %"]
+    for name, belongs in groups.items():
+        chosen = values[[belongs(row) for row in rows]]
+        low, high = interval(chosen[:, 1])
+        means = "".join(f"{mean:11.3f}" for mean in chosen.mean(axis=0))
+        lines.append(f"{name:28}{len(chosen):6}{means}   {low:.3f}–{high:.3f}")
+    return "\n".join(lines)
+
+
+def difference(
+    before: dict[str, list[str]], rows: Sequence[Judged], ranked: Sequence[list[str]], universe: Universe
+) -> str:
+    """Returns the queries whose first right rank differs from an earlier run's, the worst losses first."""
+    changed = []
+    for judged, codes in zip(rows, ranked, strict=True):
+        if judged.id in before:
+            gold = universe.gold(judged)
+            old, new = (
+                next((rank for rank, code in enumerate(run, start=1) if code in gold), DEPTH + 1)
+                for run in (before[judged.id], codes)
+            )
+            if old != new:
+                changed.append((old - new, f"{old:>4} → {new:<4} {judged.id:8} {judged.query[:80]}"))
+    return "\n".join(line for _, line in sorted(changed))
+
+
+def main() -> int:
+    """Returns 0 when measured, 2 when something given can't be used."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("judged", nargs="+", type=Path, help="judged files")
+    parser.add_argument("--home", type=Path, default=Settings.from_environment().home, help="the index (%(default)s)")
+    parser.add_argument("--url", help="ask this running service instead of an engine in this process")
+    parser.add_argument("--split", choices=("training", "validation"), help="one half of the queries only")
+    parser.add_argument("--sample", type=int, help="at most so many queries of each slice, the same ones every time")
+    parser.add_argument("--without", default="", help=f"leave parts out, separated by commas: {', '.join(PARTS)}")
+    parser.add_argument("--out", type=Path, help="write the figures and every ranking as JSON")
+    parser.add_argument("--against", type=Path, help="show the queries that differ from a run that --out wrote")
+    parser.add_argument("--misses", action="store_true", help="list the queries with no right code among the first ten")
+    options = parser.parse_args()
+    without = frozenset(filter(None, options.without.split(",")))
+    if unknown := without - set(PARTS):
+        parser.error(f"--without: got {min(unknown)!r}, expected {', '.join(PARTS)}")
+    try:
+        rows = [judged for path in options.judged for judged in read(path)]
+        snapshot, _ = open_best(options.home)
+    except (OSError, ValueError, KeyError, SnapshotError) as error:
+        print(f"evaluate: {error}", file=sys.stderr)
+        return 2
+    universe = Universe(snapshot)
+    rows = [row for row in rows if universe.gold(row)]
+    if options.split:
+        rows = [row for row in rows if in_training(row) == (options.split == "training")]
+    if options.sample:
+        rows = sampled(rows, options.sample)
+    ranked = ask_url(options.url, rows) if options.url else ask_engine(SearchEngine(snapshot, without), rows)
+    values = np.array([scores(codes, universe.gold(row)) for row, codes in zip(rows, ranked, strict=True)])
+    print(table(rows, values))
+    if options.misses:
+        for row, codes, value in zip(rows, ranked, values, strict=True):
+            if not value[1]:
+                print(f"missed: {row.id} [{row.slice}] {row.query[:90]}: {' '.join(codes[:3])}, not {row.gold[0]}")
+    if options.against:
+        print(difference(json.loads(options.against.read_text())["ranked"], rows, ranked, universe))
+    if options.out:
+        named = dict(zip((row.id for row in rows), ranked, strict=True))
+        means = dict(zip(METRICS, values.mean(axis=0).tolist(), strict=True))
+        options.out.write_text(
+            json.dumps({"snapshot": snapshot.manifest.id, "means": means, "ranked": named}, indent=1)
+        )
+    return 0
+
+
+def sampled(rows: Sequence[Judged], most: int) -> list[Judged]:
+    """Returns at most so many queries of each slice and system, chosen by the hash of their ids."""
+    ordered = sorted(rows, key=lambda row: hashlib.sha256(row.id.encode()).digest())
+    kept: dict[tuple[str, str], list[Judged]] = {}
+    for row in ordered:
+        kept.setdefault((row.system, row.slice), []).append(row)
+    chosen = {row.id for group in kept.values() for row in group[:most]}
+    return [row for row in rows if row.id in chosen]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
