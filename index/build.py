@@ -17,7 +17,7 @@ from index.sources import Problem, Reading, find, read
 from index.sources.reading import sha256
 from index.vectors import VectorCache
 
-CORPUS = Path(__file__).parent / "corpus"
+BUNDLED = (Path(__file__).parent / "corpus", Path(__file__).parent / "thesaurus")
 
 Observe = Callable[[str, int, int], None]
 """Called with a stage's name, what is done and what there is to do; total 0 where that is not known."""
@@ -69,7 +69,7 @@ def build(
 
     with snapshot.locked(home):
         with stage("compare"):
-            files, problems = find([CORPUS, *paths])
+            files, problems = find([*BUNDLED, *paths])
             inputs = _inputs(files, model, strict)
             live = snapshot.current(home)
             manifest = _verified(live)
@@ -81,7 +81,7 @@ def build(
                 readings.append(read(path, strict=strict))
                 observe("read", position + 1, len(files))
         with stage("merge"):
-            documents, notices = merge(readings)
+            documents, phrases, notices = merge(readings)
             problems = [*problems, *(problem for reading in readings for problem in reading.problems), *notices]
             passages = make_passages(documents)
         with stage("load model"):
@@ -93,7 +93,7 @@ def build(
             texts = [passage.text for passage in passages]
             vectors, embedded = cache.embed(texts, lambda done, total: observe("encode", done, total))
         with stage("write"):
-            manifest = snapshot.write(staging, documents, passages, vectors, releases_of(readings), inputs)
+            manifest = snapshot.write(staging, documents, passages, phrases, vectors, releases_of(readings), inputs)
         with stage("verify"):
             snapshot.open_snapshot(staging)
         with stage("publish"):

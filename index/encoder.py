@@ -133,6 +133,10 @@ class QueryEncoder:
         self._tokenizer.enable_truncation(description["max_tokens"])
         self._tokenizer.enable_padding()
 
+    def words(self) -> list[str]:
+        """Returns the words that the tokenizer knows whole: the commonest of general English."""
+        return [word for word in self._tokenizer.get_vocab() if word.isalpha()]
+
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Returns one unit vector per text, float32 of shape (texts, dimensions); long texts are cut."""
         encodings = self._tokenizer.encode_batch(list(texts))
@@ -141,6 +145,28 @@ class QueryEncoder:
             "attention_mask": np.array([encoding.attention_mask for encoding in encodings], dtype=np.int64),
         }
         return np.asarray(self._session.run(["vector"], inputs)[0], dtype=np.float32)
+
+
+class Trees:
+    """Boosted trees in ONNX, run by onnxruntime."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens the file.
+
+        Raises:
+            EncoderError: it is missing or no ONNX model.
+        """
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1  # a few hundred rows: threads would cost more than they save
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime raises bare Exceptions of its own
+            raise EncoderError(f"ranking model {path} does not load: {error}") from error
+        self._input = self._session.get_inputs()[0].name
+
+    def scores(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Returns one score per row, float64 of shape (rows,)."""
+        return np.asarray(self._session.run(None, {self._input: features})[0], dtype=np.float64).ravel()
 
 
 def _bundled_folder() -> Path:

@@ -10,8 +10,10 @@ from dataclasses import replace
 from index.compose import compose
 from index.compose.policies import compose as compose_policies
 from index.history import joined
+from index.phrases import Named, Phrase, collect, with_names
 from index.records import Document, Release, SectionKind
 from index.sources import Problem, Reading
+from index.sources.thesaurus import Thesaurus
 from index.store import document_key
 from index.text import tokens
 
@@ -20,8 +22,8 @@ from index.text import tokens
 LEAST_TITLE_OVERLAP = 0.3
 
 
-def merge(readings: Sequence[Reading]) -> tuple[list[Document], list[Problem]]:
-    """Returns one document per code, sorted by `document_key`, and notices about what does not fit together.
+def merge(readings: Sequence[Reading]) -> tuple[list[Document], list[tuple[Phrase, Named]], list[Problem]]:
+    """Returns one document per code, sorted by `document_key`, the phrases that name them, and notices.
 
     A release's title stands; pages add their sections, a later page's replacing an earlier one's of the
     same heading. A page that names no code is filed by its title (see `LEAST_TITLE_OVERLAP`), else left out.
@@ -32,7 +34,7 @@ def merge(readings: Sequence[Reading]) -> tuple[list[Document], list[Problem]]:
         if reading.documents:
             listed[reading.release.system].append(reading)
     documents = [document for group in listed.values() for document in joined(group)]
-    facts = [reading.facts for reading in releases if reading.facts is not None]
+    facts = [reading.facts for reading in readings if reading.facts is not None]
     composed, notices = compose(documents, facts)
     merged = {document_key(document): document for document in composed}
     for reading in readings:
@@ -40,7 +42,8 @@ def merge(readings: Sequence[Reading]) -> tuple[list[Document], list[Problem]]:
             for page in reading.documents:
                 notices += _add_page(merged, page, reading.release.file, page.system in listed)
     covered, unmatched = compose_policies([merged[key] for key in sorted(merged)], facts)
-    return covered, [*notices, *unmatched]
+    phrases, unnamed = collect(covered, [fact for fact in facts if isinstance(fact, Thesaurus)])
+    return with_names(covered, phrases), phrases, [*notices, *unmatched, *unnamed]
 
 
 def releases_of(readings: Iterable[Reading]) -> list[Release]:
@@ -54,7 +57,7 @@ def releases_of(readings: Iterable[Reading]) -> list[Release]:
             releases.append(release)
     for (system, version), group in sorted(pages.items()):
         digest = hashlib.sha256("".join(release.sha256 for release in group).encode()).hexdigest()
-        file = group[0].file if len(group) == 1 else f"{len(group)} procedure pages"
+        file = group[0].file if len(group) == 1 else f"{len(group)} files"
         releases.append(Release(system, version, file, digest, sum(release.documents for release in group)))
     return releases
 

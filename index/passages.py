@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from index.records import Character, CodeKind, CodeSystem, Document, Passage, SectionKind
+from index.records import THESAURUS, Character, CodeKind, CodeSystem, Document, Passage, SectionKind
 
 # Characters. The bundled encoder reads 256 word pieces, about 1,100 characters of clinical English;
 # what lies beyond would be stored and never embedded.
@@ -28,7 +28,7 @@ def make_passages(documents: Sequence[Document]) -> list[Passage]:
 def _texts(document: Document) -> Iterator[tuple[SectionKind, str]]:
     yield SectionKind.TITLE, document.title
     for synonym in document.synonyms:
-        yield SectionKind.SYNONYMS, synonym.text
+        yield SectionKind.THESAURUS if synonym.source == THESAURUS else SectionKind.SYNONYMS, synonym.text
     for section in document.sections:
         for piece in split(section.text):
             yield section.kind, piece

@@ -14,6 +14,9 @@ from enum import StrEnum
 BUNDLED = "bundled"
 PAGE = "page"
 
+# The source of synonyms that the thesaurus gives.
+THESAURUS = "thesaurus"
+
 
 class CodeSystem(StrEnum):
     """A code system, by the name that requests and files use for it."""
@@ -41,6 +44,7 @@ class SectionKind(StrEnum):
 
     TITLE = "title"
     SYNONYMS = "synonyms"
+    THESAURUS = "thesaurus"
     NAME = "name"
     SUMMARY = "summary"
     PURPOSE = "purpose"

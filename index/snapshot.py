@@ -28,7 +28,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from index import dense, lexical, store
+from index import columns, dense, lexical, phrases, store, vocabulary
 from index.encoder import EncoderError, QueryEncoder
 from index.records import CodeKind, CodeSystem, Document, Passage, Release
 from index.text import TEXT_VERSION
@@ -70,15 +70,19 @@ class Snapshot:
         self.manifest = manifest
         self.documents = store.DocumentStore(folder)
         self.passages = store.PassageStore(folder)
+        self.columns = columns.Columns(folder)
+        self.phrases = phrases.PhraseBook(folder)
         self.dense = dense.DenseIndex(folder / "vectors.faiss")
         self.lexical = lexical.LexicalIndex(folder / "lexical")
         self.encoder = QueryEncoder(folder / "encoder")
+        self.vocabulary = vocabulary.Vocabulary(folder, self.encoder.words())
 
 
 def write(
     folder: Path,
     documents: Sequence[Document],
     passages: Sequence[Passage],
+    named: Sequence[tuple[phrases.Phrase, phrases.Named]],
     vectors: NDArray[np.float32],
     releases: Sequence[Release],
     inputs: str,
@@ -86,6 +90,9 @@ def write(
     """Writes all but the encoder, which is there already, into a folder, manifest last, and returns the manifest."""
     store.write_documents(folder, documents)
     store.write_passages(folder, passages)
+    columns.write(folder, documents, passages)
+    phrases.write(folder, named)
+    vocabulary.write(folder, passages)
     dense.write(folder / "vectors.faiss", vectors)
     lexical.write(folder / "lexical", passages)
     counts = Counter((document.system.value, document.kind.value) for document in documents)

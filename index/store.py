@@ -40,7 +40,7 @@ class _Row:
     sections: tuple[int, ...]
 
 
-class _Lines(Generic[_Record]):
+class Lines(Generic[_Record]):
     """JSON lines by position, each decoded as a `record`."""
 
     def __init__(self, path: Path, record: type[_Record]) -> None:
@@ -67,7 +67,8 @@ class _Interned(Generic[_Shared]):
         return tuple(self.positions.setdefault(record, len(self.positions)) for record in records)
 
 
-def _write_lines(path: Path, rows: Iterable[Any]) -> None:
+def write_lines(path: Path, rows: Iterable[Any]) -> None:
+    """Writes each row as a line of JSON, and where each begins."""
     offsets = [0]
     with path.open("wb") as file:
         for row in rows:
@@ -94,10 +95,10 @@ def write_documents(folder: Path, documents: Sequence[Document]) -> None:
             "sections": sections.all(document.sections),
         }
 
-    _write_lines(folder / "documents.jsonl", map(row, documents))
-    _write_lines(folder / "synonyms.jsonl", synonyms.positions)
-    _write_lines(folder / "characters.jsonl", characters.positions)
-    _write_lines(folder / "sections.jsonl", sections.positions)
+    write_lines(folder / "documents.jsonl", map(row, documents))
+    write_lines(folder / "synonyms.jsonl", synonyms.positions)
+    write_lines(folder / "characters.jsonl", characters.positions)
+    write_lines(folder / "sections.jsonl", sections.positions)
     validity = [
         ((document.effective or date.min).toordinal(), (document.terminated or date.max).toordinal())
         for document in documents
@@ -115,10 +116,10 @@ class DocumentStore:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._rows = _Lines(folder / "documents.jsonl", _Row)
-        self._synonyms = _Lines(folder / "synonyms.jsonl", Synonym)
-        self._characters = _Lines(folder / "characters.jsonl", Character)
-        self._sections = _Lines(folder / "sections.jsonl", Section)
+        self._rows = Lines(folder / "documents.jsonl", _Row)
+        self._synonyms = Lines(folder / "synonyms.jsonl", Synonym)
+        self._characters = Lines(folder / "characters.jsonl", Character)
+        self._sections = Lines(folder / "sections.jsonl", Section)
         self._keys = np.load(folder / "keys.npy")
         self._validity: NDArray[np.int32] = np.load(folder / "validity.npy")
         self.changed: NDArray[np.int32] = np.load(folder / "changed.npy")
@@ -150,12 +151,16 @@ class DocumentStore:
         positions = self.starting_with(system, code)
         return positions.start if positions and self._keys[positions.start].decode().endswith(f":{code}") else None
 
+    def between(self, system: CodeSystem, first: str, last: str) -> range:
+        """Returns the positions of all codes of the system from one to another, both included, in code order."""
+        # 0x7f sorts behind every character of a code.
+        keys = np.array([f"{system.value}:{first}", f"{system.value}:{last}\x7f"], dtype="S32")
+        low, high = np.searchsorted(self._keys, keys)
+        return range(int(low), int(high))
+
     def starting_with(self, system: CodeSystem, prefix: str) -> range:
         """Returns the positions of all codes of the system that begin with the prefix, in code order."""
-        key = f"{system.value}:{prefix}".encode()
-        # 0x7f sorts behind every character of a code.
-        first, last = np.searchsorted(self._keys, np.array([key, key + b"\x7f"], dtype="S32"))
-        return range(int(first), int(last))
+        return self.between(system, prefix, prefix)
 
 
 def write_passages(folder: Path, passages: Sequence[Passage]) -> None:
@@ -166,7 +171,7 @@ def write_passages(folder: Path, passages: Sequence[Passage]) -> None:
         if passage.section is SectionKind.TITLE
         for document in passage.documents
     ]
-    _write_lines(folder / "passages.jsonl", (passage.text for passage in passages))
+    write_lines(folder / "passages.jsonl", (passage.text for passage in passages))
     np.savez(
         folder / "passages.npz",
         system=np.array([SYSTEMS.index(passage.system) for passage in passages], dtype=np.uint8),
@@ -182,17 +187,18 @@ class PassageStore:
     """The passages that `write_passages` wrote, by position.
 
     `system`, `kind` and `section`, uint8 of shape (passages,), index `SYSTEMS`, `KINDS` and `SECTIONS`.
+    `titles`, int32 of shape (documents,), holds the passage that is each document's title.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._texts = _Lines(folder / "passages.jsonl", str)
+        self._texts = Lines(folder / "passages.jsonl", str)
         with np.load(folder / "passages.npz") as arrays:
             self.system: NDArray[np.uint8] = arrays["system"]
             self.kind: NDArray[np.uint8] = arrays["kind"]
             self.section: NDArray[np.uint8] = arrays["section"]
             self._starts: NDArray[np.int64] = arrays["starts"]
             self._documents: NDArray[np.int32] = arrays["documents"]
-            self._titles: NDArray[np.int32] = arrays["titles"]
+            self.titles: NDArray[np.int32] = arrays["titles"]
 
     def __len__(self) -> int:
         return len(self._texts)
@@ -216,10 +222,6 @@ class PassageStore:
         starts = np.concatenate([[0], np.cumsum(counts)])
         flat = np.arange(starts[-1]) + np.repeat(first - starts[:-1], counts)
         return self._documents[flat], starts
-
-    def title(self, document: int) -> int:
-        """Returns the id of the passage that is this document's title."""
-        return int(self._titles[document])
 
     def allowed(
         self, system: CodeSystem | None, kind: CodeKind | None, section: SectionKind | None

@@ -60,9 +60,18 @@ def tokens(text: str) -> list[str]:
     return [token.stem for token in spans(text)]
 
 
+def fold(text: str) -> str:
+    """Returns the text without case and accents, which people leave out.
+
+    >>> fold("Ménière")
+    'meniere'
+    """
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(char for char in decomposed if not unicodedata.combining(char))
+
+
 @lru_cache(maxsize=100_000)
 def _stem(word: str) -> str:
     """Returns the folded word's Snowball English stem, or nothing for a stop word."""
-    decomposed = unicodedata.normalize("NFKD", word.casefold())
-    folded = "".join(char for char in decomposed if not unicodedata.combining(char))
+    folded = fold(word)
     return "" if folded in STOP_WORDS else str(_stemmer.stemWord(folded))

@@ -18,6 +18,7 @@ import json  # noqa: E402
 import re  # noqa: E402
 import sys  # noqa: E402
 import urllib.request  # noqa: E402
+from collections import Counter  # noqa: E402
 from collections.abc import Callable, Iterable, Sequence  # noqa: E402
 from dataclasses import dataclass  # noqa: E402
 from functools import lru_cache  # noqa: E402
@@ -27,9 +28,10 @@ import numpy as np  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
-from index.records import CodeKind, CodeSystem  # noqa: E402
+from index.records import THESAURUS, CodeKind, CodeSystem  # noqa: E402
 from index.snapshot import Snapshot, SnapshotError, open_best  # noqa: E402
-from search.engine import PARTS, SearchEngine, SearchRequest  # noqa: E402
+from search.engine import PARTS, SearchEngine  # noqa: E402
+from search.request import SearchRequest  # noqa: E402
 from search.settings import Settings  # noqa: E402
 
 DEPTH = 100
@@ -186,7 +188,7 @@ def difference(
 def main() -> int:
     """Returns 0 when measured, 2 when something given can't be used."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("judged", nargs="+", type=Path, help="judged files")
+    parser.add_argument("judged", nargs="*", type=Path, help="judged files")
     parser.add_argument("--home", type=Path, default=Settings.from_environment().home, help="the index (%(default)s)")
     parser.add_argument("--url", help="ask this running service instead of an engine in this process")
     parser.add_argument("--split", choices=("training", "validation"), help="one half of the queries only")
@@ -195,6 +197,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="write the figures and every ranking as JSON")
     parser.add_argument("--against", type=Path, help="show the queries that differ from a run that --out wrote")
     parser.add_argument("--misses", action="store_true", help="list the queries with no right code among the first ten")
+    parser.add_argument("--coverage", action="store_true", help="print what the thesaurus reaches, and stop")
     options = parser.parse_args()
     without = frozenset(filter(None, options.without.split(",")))
     if unknown := without - set(PARTS):
@@ -205,6 +208,9 @@ def main() -> int:
     except (OSError, ValueError, KeyError, SnapshotError) as error:
         print(f"evaluate: {error}", file=sys.stderr)
         return 2
+    if options.coverage:
+        print(coverage(snapshot))
+        return 0
     universe = Universe(snapshot)
     rows = [row for row in rows if universe.gold(row)]
     if options.split:
@@ -227,6 +233,34 @@ def main() -> int:
             json.dumps({"snapshot": snapshot.manifest.id, "means": means, "ranked": named}, indent=1)
         )
     return 0
+
+
+def coverage(snapshot: Snapshot) -> str:
+    """Returns the share of tables, blocks and codes that some entry of the thesaurus names, as text.
+
+    A table is the first three characters of an ICD-10-PCS code, a block those of an HCPCS code.
+    """
+    names: Counter[int] = Counter()
+    for row, phrase in snapshot.phrases:
+        if phrase.source == THESAURUS:
+            names.update(set(snapshot.phrases.named(row)[0].tolist()))
+    lines = []
+    for system in CodeSystem:
+        groups: dict[str, list[int]] = {}
+        for position in snapshot.documents.starting_with(system, ""):
+            document = snapshot.documents.brief(position)
+            if document.kind is CodeKind.PROCEDURE and document.terminated is None:
+                groups.setdefault(document.code[:3], []).append(position)
+        codes = [position for group in groups.values() for position in group]
+        if not codes:
+            continue
+        reached = sum(any(names[position] for position in group) for group in groups.values())
+        named = sum(names[position] > 0 for position in codes)
+        lines.append(
+            f"{system.value:9} {reached:4} of {len(groups):4} tables or blocks ({reached / len(groups):.1%}),"
+            f" {named:6,} of {len(codes):6,} codes ({named / len(codes):.1%})"
+        )
+    return "\n".join(lines)
 
 
 def sampled(rows: Sequence[Judged], most: int) -> list[Judged]:

@@ -2,99 +2,36 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
-from enum import StrEnum
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
-from index.records import Change, CodeKind, CodeSystem, Document, Policy, SectionKind
+from index.records import CodeKind, CodeSystem, Document, SectionKind
 from index.snapshot import Snapshot
+from index.store import KINDS, SYSTEMS
 from index.text import spans
-from search.errors import (
-    EmptyQuery,
-    InvalidParameter,
-    OutOfRange,
-    QueryTooLong,
-    UnknownCode,
-    UnknownKind,
-    UnknownRelease,
-    UnknownSection,
-    UnknownSystem,
-)
-from search.query import Query, squeeze_code, understand
-from search.ranking import Retrieved, evidence, fuse
+from search.catalogue import Catalogue
+from search.errors import OutOfRange
+from search.features import candidates, features
+from search.model import FITS, Model, shortlist
+from search.query import Query, understand
+from search.ranking import Retrieved, evidence, fuse, merged
+from search.request import MAX_DEPTH, MAX_LIMIT, SearchRequest, Status, parse_system
 from search.similar import Similar, similar_codes
 
-MAX_QUERY = 1000  # characters
-MAX_LIMIT = 100
-# Hits a client can page through. The retrievers look as deep, whatever the page, so pages don't shift.
-MAX_DEPTH = 1000
 PASSAGES_SHOWN = 3
 
+# Passages that each retriever finds for a query; titles, names and sections of a code compete for them.
+PASSAGES_FOUND = 600
+
 # Parts that an evaluation can leave out, to see what each is worth.
-PARTS = ("dense", "lexical")
-
-
-class Status(StrEnum):
-    """Which codes an answer may hold: those valid on a day, or all that any release holds."""
-
-    ACTIVE = "active"
-    ALL = "all"
-
-
-@dataclass(frozen=True, slots=True)
-class SearchRequest:
-    """A search as asked for, checked. `on` is the day that active codes are valid on, None for today."""
-
-    q: str
-    system: CodeSystem | None = None
-    kind: CodeKind | None = CodeKind.PROCEDURE
-    section: SectionKind | None = None
-    status: Status = Status.ACTIVE
-    on: date | None = None
-    limit: int = 10
-    offset: int = 0
-
-    @classmethod
-    def checked(
-        cls,
-        q: str,
-        *,
-        system: str | None = None,
-        kind: str | None = None,
-        section: str | None = None,
-        status: str | None = None,
-        on: str | None = None,
-        limit: int = 10,
-        offset: int = 0,
-    ) -> SearchRequest:
-        """Returns the request; no `kind` means procedures, "any" all kinds; no `status` means active codes.
-
-        Raises:
-            RequestError: the kind that names what is wrong.
-        """
-        if len(q) > MAX_QUERY:
-            raise QueryTooLong(f"q has {len(q):,} characters, expected at most {MAX_QUERY:,}")
-        if not understand(q).text:
-            raise EmptyQuery("q is empty, expected words that describe a procedure, or a code")
-        if not 1 <= limit <= MAX_LIMIT:
-            raise OutOfRange(f"limit: got {limit}, expected 1 to {MAX_LIMIT}")
-        if not 0 <= offset <= MAX_DEPTH - limit:
-            raise OutOfRange(f"offset: got {offset}, expected 0 to {MAX_DEPTH - limit} with limit {limit}")
-        return cls(
-            q,
-            parse_system(system) if system else None,
-            _kind(kind) if kind else CodeKind.PROCEDURE,
-            _section(section) if section else None,
-            _status(status) if status else Status.ACTIVE,
-            _day(on) if on else None,
-            limit,
-            offset,
-        )
+PARTS = ("dense", "lexical", "names", "spelling", "model")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +45,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A ranked code. `score` from 0 to 1, higher is better: evidence of rank, not a probability."""
+    """A ranked code. `score` is the probability, 0 to 1, that it is right; within a section, evidence of rank."""
 
     document: Document
     score: float
@@ -117,11 +54,12 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The hits of one page, and `total`, how many there are to page through (at most `MAX_DEPTH`)."""
+    """The hits of one page; `fits` is False where nothing fits well; `total` counts what there is to page through."""
 
     request: SearchRequest
     query: Query
     hits: tuple[Hit, ...]
+    fits: bool
     total: int
     milliseconds: float
 
@@ -132,7 +70,9 @@ class SearchEngine:
     def __init__(self, snapshot: Snapshot, without: Collection[str] = ()) -> None:
         """Takes an open snapshot, and the `PARTS` to leave out."""
         self.snapshot = snapshot
+        self.catalogue = Catalogue(snapshot)
         self._without = frozenset(without)
+        self.model = Model()
 
     def search(self, request: SearchRequest) -> Answer:
         """Returns the codes that fit the query, best first; none where it has no letter or digit.
@@ -140,149 +80,141 @@ class SearchEngine:
         Codes typed in the query come first. Where the query is nothing but a code, they are all.
         """
         started = time.perf_counter()
-        query = understand(request.q)
+        query = self.understand(request.q, spelling=request.spelling)
         valid = self._valid(request)
         named = self._literal(query, request, valid)
-        retrieved: list[Retrieved] = []
+        if query.only_code and not named:
+            query = self.understand(request.q, codes=False, spelling=request.spelling)
         ranked = [(position, 1.0) for position in named]
+        retrieved: list[Retrieved] = []
         if query.stems and not (named and query.only_code):
-            retrieved = self._retrieve(query, request, valid)
-            documents, scores = fuse(retrieved)
+            documents, scores, retrieved = self._rank(query, request, valid)
             first = frozenset(named)
-            ranked += [
-                (position, score)
-                for position, score in zip(documents.tolist(), scores.tolist(), strict=True)
-                if position not in first
-            ]
+            found = zip(documents[: MAX_DEPTH + len(first)].tolist(), scores.tolist(), strict=False)
+            ranked += [(position, score) for position, score in found if position not in first]
         ranked = ranked[:MAX_DEPTH]
-        stems = frozenset(query.stems)
+        fits = bool(ranked) and ranked[0][1] >= FITS
+        stems = frozenset((*query.stems, *query.more_stems))
         hits = tuple(
             self._hit(position, score, retrieved, stems)
             for position, score in ranked[request.offset : request.offset + request.limit]
         )
-        return Answer(request, query, hits, len(ranked), (time.perf_counter() - started) * 1000)
+        return Answer(request, query, hits, fits, len(ranked), (time.perf_counter() - started) * 1000)
 
-    def policies(self, names: Sequence[str]) -> list[tuple[Policy, list[Document]]]:
-        """Returns the policies of codes named "system:code", each with the codes among them that it names.
+    def understand(self, raw: str, *, codes: bool = True, spelling: bool = True) -> Query:
+        """Returns the query as this snapshot's words and names let it be understood."""
+        return understand(
+            raw,
+            self.snapshot.phrases,
+            self.snapshot.vocabulary,
+            codes=codes,
+            spelling=spelling and "spelling" not in self._without,
+            names="names" not in self._without,
+        )
 
-        In order of payer, number and title.
+    def weigh(
+        self, query: Query, request: SearchRequest, valid: NDArray[np.bool_] | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32], list[Retrieved]]:
+        """Returns the candidates worth a closer look, ascending, the features of each, and what was retrieved."""
+        vectors = self.snapshot.encoder.encode(query.variants)
+        dense, lexical = self._retrieve(query, vectors, request)
+        retrieved = [found for found in (dense, lexical) if found is not None]
+        every = candidates(retrieved, query, self.snapshot)
+        every = every[self._allowed(every, request, valid)]
+        weighed = features(every, query, vectors, dense, lexical, self.snapshot)
+        kept = shortlist(weighed)
+        return every[kept], weighed[kept], retrieved
 
-        Raises:
-            InvalidParameter: a name is not of that form, or there are more than `MAX_LIMIT`.
-            UnknownSystem, UnknownCode: as for `document`.
+    def _rank(
+        self, query: Query, request: SearchRequest, valid: NDArray[np.bool_] | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64], list[Retrieved]]:
+        """Returns the codes that fit, best first, ties in the order of codes, with their scores, and the evidence.
+
+        Where a section is asked for, only what is found in it counts.
         """
-        if len(names) > MAX_LIMIT:
-            raise InvalidParameter(f"codes: got {len(names)}, expected at most {MAX_LIMIT}")
-        found: dict[Policy, list[Document]] = {}
-        for name in dict.fromkeys(names):
-            system, separator, code = name.partition(":")
-            if not separator:
-                raise InvalidParameter(f"codes: got {name[:40]!r}, expected such as cpt:0201T")
-            document = self.snapshot.documents.brief(self._position(parse_system(system), code))
-            for policy in document.policies:
-                found.setdefault(policy, []).append(document)
-        return sorted(found.items(), key=lambda entry: (entry[0].payer, entry[0].policy_id, entry[0].title))
-
-    def changes(self, system: str, after: str, until: str) -> list[tuple[Document, Change]]:
-        """Returns what the releases after one, up to another, did to codes of a system, by release, then code.
-
-        Raises:
-            UnknownSystem: the system is none of ours.
-            UnknownRelease: the snapshot was not built from one of the releases.
-        """
-        parsed = parse_system(system)
-        listed = {release.version for release in self.snapshot.manifest.releases if release.system == parsed}
-        for version in (after, until):
-            if version not in listed:
-                known = ", ".join(sorted(listed)) or "none"
-                raise UnknownRelease(f"{parsed.label} has no release {version[:20]!r} in this index, only {known}")
-        found = [
-            (document, change)
-            for position in self.snapshot.documents.changed.tolist()
-            if (document := self.snapshot.documents.brief(position)).system is parsed
-            for change in document.history
-            if after < change.release <= until
-        ]
-        return sorted(found, key=lambda entry: (entry[1].release, entry[0].code))
-
-    def hierarchy(self, document: Document) -> list[Document]:
-        """Returns the headers above an ICD-10-PCS code, from section to table; none elsewhere."""
-        above = range(1, min(len(document.code), 4)) if document.system is CodeSystem.ICD10PCS else ()
-        positions = (self.snapshot.documents.find(document.system, document.code[:length]) for length in above)
-        return [self.snapshot.documents.brief(position) for position in positions if position is not None]
-
-    def children(self, document: Document) -> list[Document]:
-        """Returns what stands directly below a header: headers one character longer, or a table's codes."""
-        if document.kind is not CodeKind.HEADER:
-            return []
-        length = len(document.code) + 1 if len(document.code) < 3 else 7
-        below = self.snapshot.documents.starting_with(document.system, document.code)
-        return [child for position in below if len((child := self.snapshot.documents.brief(position)).code) == length]
-
-    def document(self, system: str, code: str) -> Document:
-        """Returns the document of one code, typed in any case and with stray spaces.
-
-        Raises:
-            UnknownSystem: the system is none of ours.
-            UnknownCode: the snapshot has no such code.
-        """
-        return self.snapshot.documents[self._position(parse_system(system), code)]
+        if request.section is not None or "model" in self._without:
+            vectors = self.snapshot.encoder.encode(query.variants)
+            found = [held for held in self._retrieve(query, vectors, request) if held is not None]
+            retrieved = found if valid is None else [held.among(valid) for held in found]
+            documents, scores = fuse(retrieved)
+            return documents.astype(np.int64), scores, retrieved
+        every, weighed, retrieved = self.weigh(query, request, valid)
+        scores = self.model.scores(weighed)
+        order = np.lexsort((every, -scores))
+        confidence = self.model.confidence(scores, weighed)[order]
+        return together(every[order], query, self.snapshot), confidence, retrieved
 
     def similar(self, system: str, code: str, limit: int) -> list[Similar]:
         """Returns at most `limit` codes of the same system most like this one, best first.
 
         Raises:
-            UnknownSystem, UnknownCode: as for `document`.
+            UnknownSystem, UnknownCode: as for `Catalogue.document`.
             OutOfRange: a limit that is not 1 to `MAX_LIMIT`.
         """
         if not 1 <= limit <= MAX_LIMIT:
             raise OutOfRange(f"limit: got {limit}, expected 1 to {MAX_LIMIT}")
-        return similar_codes(self.snapshot, self._position(parse_system(system), code), limit)
-
-    def _position(self, system: CodeSystem, code: str) -> int:
-        position = self.snapshot.documents.find(system, squeeze_code(code))
-        if position is None:
-            raise UnknownCode(f"{system.label} has no code {squeeze_code(code)[:20]!r} in this index")
-        return position
+        return similar_codes(self.snapshot, self.catalogue.position(parse_system(system), code), limit)
 
     def _literal(self, query: Query, request: SearchRequest, valid: NDArray[np.bool_] | None) -> list[int]:
-        """Returns the codes typed in the query, whole ones before those that only begin so.
+        """Returns the codes typed in the query: whole ones, then ranges, then those that only begin or look so.
 
         A code that is typed whole is found whatever its status: that it was deleted is what one wants to know.
         """
-        found: dict[int, None] = {}
         documents = self.snapshot.documents
         systems = [request.system] if request.system else list(CodeSystem)
-        for literal in query.literals:
-            for system in systems:
-                if (position := documents.find(system, literal)) is not None:
-                    found[position] = None
-            if query.only_code:
-                for system in systems:
-                    for position in documents.starting_with(system, literal)[:MAX_DEPTH]:
-                        if documents.brief(position).kind is CodeKind.PROCEDURE and (valid is None or valid[position]):
-                            found[position] = None
-        return list(found)
+        whole = [documents.find(system, literal) for literal in query.literals for system in systems]
+        several: list[int] = []
+        for system in systems:
+            for first, last in query.ranges:
+                several += documents.between(system, first, last)
+            for literal in query.literals if query.only_code else ():
+                beginning, wild, _ = literal.partition("?")
+                below = documents.starting_with(system, beginning.removesuffix("*"))
+                looks = re.compile(literal.replace("?", "[0-9A-Z]").replace("*", ".*"))
+                several += (p for p in below if not wild or looks.fullmatch(documents.brief(p).code))
+        procedures = (
+            position
+            for position in several
+            if documents.brief(position).kind is CodeKind.PROCEDURE and (valid is None or valid[position])
+        )
+        found = dict.fromkeys(position for position in whole if position is not None)
+        return list(found | dict.fromkeys(islice(procedures, MAX_DEPTH)))
 
     def _valid(self, request: SearchRequest) -> NDArray[np.bool_] | None:
         if request.status is Status.ALL:
             return None
         return self.snapshot.documents.valid(request.on or date.today())
 
-    def _retrieve(self, query: Query, request: SearchRequest, valid: NDArray[np.bool_] | None) -> list[Retrieved]:
+    def _retrieve(
+        self, query: Query, vectors: NDArray[np.float32], request: SearchRequest
+    ) -> tuple[Retrieved | None, Retrieved | None]:
+        """Returns what the dense and the lexical retriever found, None for one that is left out."""
         passages = self.snapshot.passages
-        vector = self.snapshot.encoder.encode([query.text])[0]
-        allowed = passages.allowed(request.system, request.kind, request.section)
-        dense = self.snapshot.dense.search(vector, MAX_DEPTH, allowed)
-        lexical = self.snapshot.lexical.search(query.stems, MAX_DEPTH, request.system, request.kind, request.section)
-        retrieved = [
-            Retrieved(*found, *passages.documents(found[0]))
-            for part, found in (("dense", dense), ("lexical", lexical))
-            if part not in self._without
-        ]
-        return retrieved if valid is None else [found.among(valid) for found in retrieved]
+        dense = lexical = None
+        if "dense" not in self._without:
+            allowed = passages.allowed(request.system, request.kind, request.section)
+            found = [self.snapshot.dense.search(vector, PASSAGES_FOUND, allowed) for vector in vectors]
+            dense = Retrieved.of(*merged(found), passages)
+        if "lexical" not in self._without:
+            stems = (*query.stems, *query.more_stems)
+            hits = self.snapshot.lexical.search(stems, PASSAGES_FOUND, request.system, request.kind, request.section)
+            lexical = Retrieved.of(*hits, passages)
+        return dense, lexical
 
-    def _hit(self, position: int, score: float, retrieved: list[Retrieved], stems: frozenset[str]) -> Hit:
+    def _allowed(
+        self, documents: NDArray[np.int64], request: SearchRequest, valid: NDArray[np.bool_] | None
+    ) -> NDArray[np.bool_]:
+        """Returns which documents pass the filters."""
+        passages = self.snapshot.passages
+        titles = passages.titles[documents]
+        passes = np.ones(len(documents), dtype=bool) if valid is None else valid[documents]
+        if request.system is not None:
+            passes &= passages.system[titles] == SYSTEMS.index(request.system)
+        if request.kind is not None:
+            passes &= passages.kind[titles] == KINDS.index(request.kind)
+        return passes
+
+    def _hit(self, position: int, score: float, retrieved: Sequence[Retrieved], stems: frozenset[str]) -> Hit:
         passages = self.snapshot.passages
         document = self.snapshot.documents.brief(position)
         shown = [
@@ -299,6 +231,23 @@ class SearchEngine:
         )
 
 
+def together(documents: NDArray[np.int64], query: Query, snapshot: Snapshot) -> NDArray[np.int64]:
+    """Returns the documents with the codes that a named procedure needs together first, the best of each group.
+
+    A Whipple is several codes: without this, ten variants of one part would hide the others.
+    """
+    place = {document: rank for rank, document in enumerate(documents.tolist())}
+    first: dict[int, None] = {}
+    for match in query.matches:
+        if match.phrase.groups > 1:
+            named, groups, _ = snapshot.phrases.named(match.row)
+            for group in range(match.phrase.groups):
+                held = [document for document in named[groups == group].tolist() if document in place]
+                first |= dict.fromkeys(sorted(held, key=place.__getitem__)[:1])
+    leading = np.array(list(first), dtype=np.int64)
+    return np.concatenate([leading, documents[~np.isin(documents, leading)]])
+
+
 def highlights(text: str, stems: frozenset[str]) -> tuple[tuple[int, int], ...]:
     """Returns where the text has words with these stems.
 
@@ -306,49 +255,3 @@ def highlights(text: str, stems: frozenset[str]) -> tuple[tuple[int, int], ...]:
     ((7, 16),)
     """
     return tuple((token.start, token.end) for token in spans(text) if token.stem in stems)
-
-
-def parse_system(name: str) -> CodeSystem:
-    """Returns the code system of that name.
-
-    Raises:
-        UnknownSystem: there is none.
-    """
-    try:
-        return CodeSystem(name.strip().lower())
-    except ValueError:
-        raise UnknownSystem(f"system: got {name[:40]!r}, expected {_names(CodeSystem)}") from None
-
-
-def _kind(name: str) -> CodeKind | None:
-    """Returns the kind of code of that name, None for "any"."""
-    try:
-        return None if name.strip().lower() == "any" else CodeKind(name.strip().lower())
-    except ValueError:
-        raise UnknownKind(f"kind: got {name[:40]!r}, expected any, {_names(CodeKind)}") from None
-
-
-def _status(name: str) -> Status:
-    try:
-        return Status(name.strip().lower())
-    except ValueError:
-        raise InvalidParameter(f"status: got {name[:40]!r}, expected {_names(Status)}") from None
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text.strip())
-    except ValueError:
-        raise InvalidParameter(f"on: got {text[:40]!r}, expected a day as YYYY-MM-DD") from None
-
-
-def _section(name: str) -> SectionKind:
-    try:
-        return SectionKind(name.strip().lower())
-    except ValueError:
-        raise UnknownSection(f"section: got {name[:40]!r}, expected {_names(SectionKind)}") from None
-
-
-def _names(values: Iterable[str]) -> str:
-    *most, last = [str(value) for value in values]
-    return f"{', '.join(most)} or {last}"

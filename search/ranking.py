@@ -1,4 +1,4 @@
-"""From retrieved passages to ranked codes: pure functions."""
+"""What retrievers found, by code."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from index.store import PassageStore
 
 # Reciprocal rank fusion's constant: Cormack, Clarke and Büttcher (SIGIR 2009) found 60 good across collections.
 RRF_K = 60
@@ -23,6 +25,11 @@ class Retrieved(NamedTuple):
     scores: NDArray[np.float32]
     documents: NDArray[np.int32]
     starts: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, passages: NDArray[np.int64], scores: NDArray[np.float32], store: PassageStore) -> Retrieved:
+        """Returns passages that were found, with their documents."""
+        return cls(passages, scores, *store.documents(passages))
 
     def among(self, allowed: NDArray[np.bool_]) -> Retrieved:
         """Returns the same without the documents that are not allowed, and passages left with none."""
@@ -63,6 +70,19 @@ def fuse(retrievers: Sequence[Retrieved]) -> tuple[NDArray[np.int32], NDArray[np
     scores *= (RRF_K + 1) / len(retrievers)
     order = np.lexsort((documents, -scores))
     return documents[order], scores[order]
+
+
+def merged(
+    found: Sequence[tuple[NDArray[np.int64], NDArray[np.float32]]],
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Returns the passages that several searches found, each with its best score, best first, ties by id."""
+    if len(found) == 1:
+        return found[0]
+    ids, scores = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    order = np.lexsort((ids, -scores))
+    _, first = np.unique(ids[order], return_index=True)
+    kept = order[np.sort(first)]
+    return ids[kept], scores[kept]
 
 
 def evidence(document: int, retrievers: Sequence[Retrieved], most: int) -> list[int]:

@@ -8,6 +8,7 @@ from difflib import SequenceMatcher
 
 import numpy as np
 
+from index.attributes import NAMES, value_of, without
 from index.records import Document, SectionKind
 from index.snapshot import Snapshot
 
@@ -17,36 +18,10 @@ _DEPTH = 400
 # Beside a difference of attribute, wording is told where it differs in so few places; more is paraphrase.
 _FEW = 2
 
-# Each attribute's values with the words that say them, the longer phrase first: "without contrast"
-# also holds "contrast". A title's value is the first that matches.
-ATTRIBUTES: dict[str, dict[str, str]] = {
-    "laterality": {
-        "bilateral": r"bilateral|both sides",
-        "unilateral": r"unilateral|one side",
-        "left": "left",
-        "right": "right",
-    },
-    "approach": {
-        "percutaneous endoscopic": r"percutaneous endoscopic|laparoscop\w*|arthroscop\w*",
-        "natural or artificial opening endoscopic": r"via natural or artificial opening endoscopic",
-        "natural or artificial opening": r"via natural or artificial opening",
-        "percutaneous": "percutaneous",
-        "open": "open",
-        "external": "external approach",
-    },
-    "contrast": {
-        "without then with contrast": r"without.{0,40}(?:followed by|then|and) with.{0,20}contrast",
-        "without contrast": r"without (?:the use of )?(?:\w+ )?contrast",
-        "with contrast": r"with (?:\w+ )?contrast",
-    },
-    "occurrence": {"each additional": r"each additional|add-on", "subsequent": "subsequent", "first": r"first|initial"},
-    "biopsy": {"without biopsy": "without biopsy", "with biopsy": "biops(?:y|ies)"},
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing that differs. `attribute` is one of `ATTRIBUTES` or "wording"; `this` or `other` may be empty."""
+    """One thing that differs. `attribute` is one of `attributes.NAMES` or "wording"; `this` or `other` may be empty."""
 
     attribute: str
     this: str
@@ -75,7 +50,7 @@ def similar_codes(snapshot: Snapshot, position: int, limit: int) -> list[Similar
     """
     document = snapshot.documents.brief(position)
     passages = snapshot.passages
-    vector = snapshot.dense.vectors(np.array([passages.title(position)]))[0]
+    vector = snapshot.dense.vectors(passages.titles[[position]].astype(np.int64))[0]
     allowed = passages.allowed(document.system, document.kind, SectionKind.TITLE)
     found, cosines = snapshot.dense.search(vector, _DEPTH, allowed)
     documents, starts = passages.documents(found)
@@ -83,7 +58,7 @@ def similar_codes(snapshot: Snapshot, position: int, limit: int) -> list[Similar
     for code in document.similar:
         listed = snapshot.documents.find(document.system, code)
         if listed is not None and listed not in scores:
-            scores[listed] = float((snapshot.dense.vectors(np.array([passages.title(listed)])) @ vector)[0])
+            scores[listed] = float((snapshot.dense.vectors(passages.titles[[listed]].astype(np.int64)) @ vector)[0])
     scores.pop(position, None)
     best = sorted(scores, key=lambda other: (-scores[other], other))[:limit]
     return [_similar(document, snapshot.documents.brief(other), scores[other]) for other in best]
@@ -102,24 +77,13 @@ def differences(this: str, other: str) -> tuple[Difference, ...]:
     ['Cecum instead of Appendix']
     """
     found = []
-    for attribute in ATTRIBUTES:
-        mine, theirs = _value(attribute, this), _value(attribute, other)
+    for attribute in NAMES:
+        mine, theirs = value_of(attribute, this), value_of(attribute, other)
         if mine and theirs and mine != theirs:
             found.append(Difference(attribute, mine, theirs))
-            this, other = _without(attribute, mine, this), _without(attribute, theirs, other)
+            this, other = without(attribute, mine, this), without(attribute, theirs, other)
     wording = _wording(this, other)
     return (*found, *wording) if not found or len(wording) <= _FEW else tuple(found)
-
-
-def _value(attribute: str, title: str) -> str:
-    for value, pattern in ATTRIBUTES[attribute].items():
-        if re.search(rf"\b(?:{pattern})\b", title, re.IGNORECASE):
-            return value
-    return ""
-
-
-def _without(attribute: str, value: str, title: str) -> str:
-    return re.sub(rf"\b(?:{ATTRIBUTES[attribute][value]})\b", " ", title, count=1, flags=re.IGNORECASE)
 
 
 def _wording(this: str, other: str) -> tuple[Difference, ...]:

@@ -102,7 +102,7 @@ def test_documents_with_a_history_are_listed(documents: DocumentStore) -> None:
 def test_a_passage_names_the_codes_that_share_it(passages: PassageStore) -> None:
     """The documents of several passages come one after the other, with the start of each."""
     shared = next(number for number in range(len(passages)) if passages.text(number) == SHARED.text)
-    title = passages.title(3)
+    title = int(passages.titles[3])
     found, starts = passages.documents(np.array([shared, title]))
     assert (found.tolist(), starts.tolist()) == ([0, 1, 3], [0, 2, 3])
     assert passages.text(title) == CODE.title

@@ -16,6 +16,9 @@ from index.sources.reading import Problem
 # A section names this many of a value's terms; its character lists them all.
 _TERMS_TOLD = 12
 
+# Characters that name a table.
+_TABLE = 3
+
 # Codes of a kind that a message names.
 _NAMED = 5
 
@@ -178,17 +181,17 @@ def _with_synonyms(documents: Sequence[Document], index: Index) -> tuple[list[Do
     documents = sorted(documents, key=lambda document: document.code)
     codes = [document.code for document in documents]
     source = f"ICD-10-PCS index {index.year}"
-    found: dict[int, list[Synonym]] = {}
+    found: dict[int, dict[Synonym, None]] = {}
     lost = []
     for term in index.terms:
-        synonym = Synonym(term.text, source)
-        reached = {
-            position
-            for prefix in term.prefixes
-            for position in range(bisect_left(codes, prefix), bisect_left(codes, prefix + "\x7f"))
-        }
-        for position in reached:
-            found.setdefault(position, []).append(synonym)
+        reached: dict[int, Synonym] = {}
+        for prefix in term.prefixes:
+            # What leads to a whole table leaves the choice of the body part to the reader: it may not be this code's.
+            synonym = Synonym(term.text, source if len(prefix) > _TABLE else f"{source}, for the table {prefix}")
+            for position in range(bisect_left(codes, prefix), bisect_left(codes, f"{prefix}\x7f")):
+                reached[position] = synonym
+        for position, synonym in reached.items():
+            found.setdefault(position, {})[synonym] = None
         if not reached:
             lost.append(term)
     problems = []

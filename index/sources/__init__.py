@@ -17,6 +17,7 @@ from index.sources import (
     icd10pcs_tables,
     pages,
     policies,
+    thesaurus,
 )
 from index.sources.reading import Problem, Reading, SourceError
 
@@ -31,6 +32,7 @@ class _Reader(Protocol):
 # The order matters only where names overlap: what is surest comes first.
 _READERS: tuple[_Reader, ...] = (
     cpt,
+    thesaurus,
     pages,
     icd10pcs,
     icd10pcs_tables,

@@ -39,6 +39,9 @@ class SearchBody(BaseModel):
     on: Annotated[
         str | None, Field(description="The day that codes are valid on; today if not given.", examples=["2025-10-01"])
     ] = None
+    spelling: Annotated[str | None, Field(description="off to take the query as it is written.", examples=["off"])] = (
+        None
+    )
     limit: Annotated[int, Field(description="Hits a page, 1 to 100.", examples=[10])] = 10
     offset: Annotated[int, Field(description="Hits to pass over; offset + limit ≤ 1,000.", examples=[0])] = 0
 
@@ -78,7 +81,7 @@ class HitShown(BaseModel):
     title: Annotated[str, Field(description="Its descriptor.", examples=["Sacroplasty, bilateral"])]
     kind: Annotated[str, Field(description="procedure, modifier or header (not billable).", examples=["procedure"])]
     terminated: Annotated[date | None, Field(description="When it stopped being valid, if it did.")]
-    score: Annotated[float, Field(description="0 to 1, higher is better; no probability.", examples=[0.98])]
+    score: Annotated[float, Field(description="0 to 1: how likely it is right.", examples=[0.98])]
     passages: Annotated[list[PassageShown], Field(description="Why it matched, best first.")]
 
 
@@ -93,11 +96,21 @@ class ReleaseShown(BaseModel):
     notice: Annotated[str, Field(description="The licence notice to be shown with it, if any.")]
 
 
+class StepShown(BaseModel):
+    """One thing that was understood of a query."""
+
+    kind: Annotated[str, Field(description="spelling, abbreviation, name, words, attribute, …", examples=["spelling"])]
+    found: Annotated[str, Field(description="What stands in the query.", examples=["tonsilectomy"])]
+    meaning: Annotated[str, Field(description="What it is taken for.", examples=["tonsillectomy"])]
+
+
 class SearchAnswer(BaseModel):
     """One page of hits, and what they were answered from."""
 
     hits: Annotated[list[HitShown], Field(description="Best first; empty where nothing fits.")]
+    fits: Annotated[bool, Field(description="False where nothing fits well: the hits are the best of a bad lot.")]
     query: Annotated[str, Field(description="The query, cleaned.", examples=["cement injection"])]
+    understood: Annotated[list[StepShown], Field(description="What was understood of it, step by step.")]
     processingTimeMs: Annotated[float, Field(description="Milliseconds in the engine.", examples=[6.2])]
     limit: Annotated[int, Field(description="As asked for.", examples=[10])]
     offset: Annotated[int, Field(description="As asked for.", examples=[0])]
@@ -354,7 +367,9 @@ def search_answer(answer: Answer, manifest: Manifest) -> SearchAnswer:
     """Returns an engine's answer in the native shape."""
     return SearchAnswer(
         hits=[_hit(hit) for hit in answer.hits],
+        fits=answer.fits,
         query=answer.query.text,
+        understood=[StepShown.model_validate(step, from_attributes=True) for step in answer.query.steps],
         processingTimeMs=round(answer.milliseconds, 3),
         limit=answer.request.limit,
         offset=answer.request.offset,

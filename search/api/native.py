@@ -25,8 +25,9 @@ from search.api.models import (
     error_answer,
     search_answer,
 )
-from search.engine import SearchEngine, SearchRequest
+from search.engine import SearchEngine
 from search.errors import InvalidParameter, RequestError
+from search.request import SearchRequest
 from search.service import Service
 
 router = APIRouter(
@@ -75,8 +76,8 @@ def _batch_item(engine: SearchEngine, item: Any) -> SearchAnswer | ErrorAnswer:
 @router.get("/api/codes/{system}/{code}", summary="All that the index holds of one code")
 def code(request: Request, system: SystemPath, code: CodePath) -> CodeAnswer:
     engine = _service(request).engine()
-    document = engine.document(system, code)
-    return CodeAnswer.of(document, engine.hierarchy(document), engine.children(document))
+    document = engine.catalogue.document(system, code)
+    return CodeAnswer.of(document, engine.catalogue.hierarchy(document), engine.catalogue.children(document))
 
 
 @router.get("/api/codes/{system}/{code}/similar", summary="Codes most like one code, and what differs")
@@ -87,7 +88,7 @@ def similar(
     limit: Annotated[int, QueryParameter(description="How many at most, 1 to 100.")] = 10,
 ) -> SimilarAnswer:
     engine = _service(request).engine()
-    document: Document = engine.document(system, code)
+    document: Document = engine.catalogue.document(system, code)
     return SimilarAnswer.of(document, engine.similar(system, code, limit))
 
 
@@ -96,7 +97,7 @@ def policies(
     request: Request,
     codes: Annotated[list[str], QueryParameter(description="system:code, up to 100 times.", examples=["cpt:0201T"])],
 ) -> PoliciesAnswer:
-    return PoliciesAnswer.of(_service(request).engine().policies(codes))
+    return PoliciesAnswer.of(_service(request).engine().catalogue.policies(codes))
 
 
 @router.get("/api/releases/{system}/changes", summary="What releases did to codes")
@@ -106,7 +107,7 @@ def changes(
     after: Annotated[str, QueryParameter(alias="from", description="The release before.", examples=["2025"])],
     until: Annotated[str, QueryParameter(alias="to", description="The release after.", examples=["2026"])],
 ) -> ChangesAnswer:
-    return ChangesAnswer.of(_service(request).engine().changes(system, after, until))
+    return ChangesAnswer.of(_service(request).engine().catalogue.changes(system, after, until))
 
 
 @router.get("/api/status", summary="The snapshot that serves, its releases, counts and model")

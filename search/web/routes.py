@@ -12,8 +12,9 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 
 from index.records import CodeSystem
-from search.engine import Answer, Evidence, SearchRequest
+from search.engine import Answer, Evidence
 from search.errors import EmptyQuery, RequestError
+from search.request import SearchRequest
 from search.service import Service
 
 router = APIRouter(include_in_schema=False)
@@ -64,13 +65,13 @@ def code_page(request: Request, system: str, code: str) -> HTMLResponse:
     """One code's page, with the codes most like it."""
     service: Service = request.app.state.service
     engine = service.engine()
-    document = engine.document(system, code)
+    document = engine.catalogue.document(system, code)
     releases = engine.snapshot.manifest.releases
     context = {
         "document": document,
         "similar": engine.similar(system, code, limit=8),
-        "above": engine.hierarchy(document),
-        "below": engine.children(document),
+        "above": engine.catalogue.hierarchy(document),
+        "below": engine.catalogue.children(document),
         "notices": sorted({release.notice for release in releases if release.system == document.system} - {""}),
     }
     return templates.TemplateResponse(request, "code.html", context)

@@ -1,0 +1,86 @@
+"""The words that the index knows, for telling a misspelling from a word.
+
+words.npz   every word of letters in the passages, folded, ascending, and in how many passages it stands
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from rapidfuzz.distance import OSA
+from rapidfuzz.process import cdist
+
+from index.records import Passage
+from index.text import fold
+
+# A shorter word has too many neighbours to be corrected.
+SHORTEST = 5
+
+# Edits that a misspelling may be away from a word: one in a short word, two in a longer one.
+LONG_WORD = 8
+
+_WORD = re.compile(r"[^\W\d_]{2,}")
+
+
+def words_of(text: str) -> list[str]:
+    """Returns the words of letters in a text, folded, in order.
+
+    >>> words_of("Ménière's 2-vessel CABG")
+    ['meniere', 'vessel', 'cabg']
+    """
+    return _WORD.findall(fold(text))
+
+
+def write(folder: Path, passages: Sequence[Passage]) -> None:
+    """Writes the words of all passages."""
+    counts = Counter(word for passage in passages for word in set(words_of(passage.text)))
+    words = sorted(counts)
+    np.savez(
+        folder / "words.npz",
+        words=np.array(words, dtype=np.str_),
+        counts=np.array([counts[word] for word in words], dtype=np.int32),
+    )
+
+
+class Vocabulary:
+    """The words that `write` wrote, and those of general English that the encoder knows whole."""
+
+    def __init__(self, folder: Path, english: Iterable[str]) -> None:
+        with np.load(folder / "words.npz") as arrays:
+            self._words: list[str] = arrays["words"].tolist()
+            self._counts = arrays["counts"]
+        self._known = frozenset(self._words) | frozenset(english)
+        self._by_length: dict[int, list[int]] = {}
+        for number, word in enumerate(self._words):
+            self._by_length.setdefault(len(word), []).append(number)
+
+    def __contains__(self, word: str) -> bool:
+        return word in self._known
+
+    def nearest(self, word: str) -> str | None:
+        """Returns the word of the index that a misspelt one most likely is, or None.
+
+        Distance is optimal string alignment: insertions, deletions, substitutions and swaps of neighbours cost
+        one each. Of equally near words the one with the same first letter, then the most frequent, is taken.
+        """
+        most = 1 if len(word) < LONG_WORD else 2
+        numbers = [
+            number
+            for length in range(len(word) - most, len(word) + most + 1)
+            for number in self._by_length.get(length, ())
+        ]
+        if len(word) < SHORTEST or not numbers:
+            return None
+        listed = [self._words[number] for number in numbers]
+        distances = cdist([word], listed, scorer=OSA.distance, score_cutoff=most)[0].tolist()
+        near = [(distance, number) for distance, number in zip(distances, numbers, strict=True) if distance <= most]
+        best = min(
+            near,
+            key=lambda entry: (entry[0], self._words[entry[1]][0] != word[0], -int(self._counts[entry[1]])),
+            default=None,
+        )
+        return self._words[best[1]] if best else None

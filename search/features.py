@@ -1,0 +1,183 @@
+"""What speaks for each candidate code: numbers that the ranking model weighs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.attributes import ATTRIBUTES, NAMES
+from index.records import SectionKind
+from index.snapshot import Snapshot
+from index.store import SECTIONS
+from search.query import Query
+from search.ranking import Retrieved
+
+# Sections whose best cosine is a feature of its own; all others share one.
+_GROUPS = {SectionKind.TITLE: 0, SectionKind.SYNONYMS: 1, SectionKind.THESAURUS: 2}
+_OTHERS = 3
+_GROUP_OF = np.array([_GROUPS.get(section, _OTHERS) for section in SECTIONS], dtype=np.int64)
+
+# Attributes that, said by a title and not by the query, make a code more special than asked for.
+_UNSAID = ("laterality", "contrast", "device", "material", "biopsy", "occurrence", "count", "approach")
+
+FEATURES = (
+    "cosine of title",
+    "cosine of synonyms",
+    "cosine of thesaurus",
+    "cosine of sections",
+    "BM25 of title",
+    "BM25 of synonyms",
+    "BM25 of thesaurus",
+    "BM25 of sections",
+    "query covered by title",
+    "title covered by query",
+    "more covered by title",
+    "query covered by a name",
+    "whole query is a name",
+    "rank of the name's pattern",
+    "codes of the name",
+    "names that match",
+    "attributes that agree",
+    "attributes that contradict",
+    *(f"unsaid {name}" for name in _UNSAID),
+    "cosine of operation",
+    "cosine of site",
+    "cosine of approach",
+    "cosine of device",
+    "cosine of qualifier",
+    "characters that say nothing",
+    "open approach",
+    "percutaneous approach",
+    "is ICD-10-PCS",
+)
+
+# The greatest number of candidates that are weighed; beyond, those found first by the retrievers are kept.
+MOST_CANDIDATES = 4000
+
+
+def candidates(retrieved: Sequence[Retrieved], query: Query, snapshot: Snapshot) -> NDArray[np.int64]:
+    """Returns the positions of the documents that the retrievers found or a name of the query means, ascending."""
+    named = [snapshot.phrases.named(match.row)[0] for match in query.matches]
+    found = [held.documents for held in retrieved]
+    every = np.unique(np.concatenate([*found, *named]).astype(np.int64)) if found or named else np.empty(0, np.int64)
+    if len(every) <= MOST_CANDIDATES:
+        return every
+    first = np.concatenate([held[:MOST_CANDIDATES] for held in [*named, *found]]).astype(np.int64)
+    _, order = np.unique(first, return_index=True)
+    return np.sort(first[np.sort(order)][:MOST_CANDIDATES])
+
+
+def features(
+    documents: NDArray[np.int64],
+    query: Query,
+    vectors: NDArray[np.float32],
+    dense: Retrieved | None,
+    lexical: Retrieved | None,
+    snapshot: Snapshot,
+) -> NDArray[np.float32]:
+    """Returns the `FEATURES` of each document, float32 of shape (documents, features).
+
+    `vectors` are those of the query's variants, shape (variants, dimensions).
+    """
+    columns, passages = snapshot.columns, snapshot.passages
+    if not len(documents):
+        return np.zeros((0, len(FEATURES)), dtype=np.float32)
+    out = np.zeros((len(documents), len(FEATURES)), dtype=np.float32)
+    place = {name: number for number, name in enumerate(FEATURES)}
+    titles = snapshot.dense.vectors(passages.titles[documents].astype(np.int64))
+    out[:, 0] = (titles @ vectors.T).max(axis=1)
+    for first, held in ((0, dense), (4, lexical)):
+        if held is not None and len(held.passages):
+            _best_by_section(out, first, documents, held, passages.section, relative=first == 4)
+    covered, covering = columns.coverage(documents, query.stems)
+    more, covering_more = columns.coverage(documents, [*query.stems, *query.more_stems])
+    out[:, place["query covered by title"]] = covered
+    out[:, place["more covered by title"]] = more
+    out[:, place["title covered by query"]] = np.maximum(covering, covering_more)
+    _names(out, place, documents, query, snapshot)
+    _attributes(out, place, columns.attributes[documents], query)
+    _characters(out, place, columns.characters[documents], vectors, snapshot)
+    return out
+
+
+def _best_by_section(
+    out: NDArray[np.float32],
+    first: int,
+    documents: NDArray[np.int64],
+    held: Retrieved,
+    sections: NDArray[np.uint8],
+    *,
+    relative: bool,
+) -> None:
+    """Writes each document's best score in each group of sections, into four columns from `first`."""
+    counts = np.diff(held.starts)
+    scores = held.scores / held.scores.max(initial=np.float32(1e-6)) if relative else held.scores
+    rows = np.searchsorted(documents, held.documents)
+    rows_in = np.minimum(rows, len(documents) - 1)
+    present = documents[rows_in] == held.documents
+    groups = np.repeat(_GROUP_OF[sections[held.passages]], counts)
+    values = np.repeat(scores, counts)
+    np.maximum.at(out, (rows_in[present], first + groups[present]), values[present])
+
+
+def _names(
+    out: NDArray[np.float32], place: dict[str, int], documents: NDArray[np.int64], query: Query, snapshot: Snapshot
+) -> None:
+    total = max(len(query.stems), 1)
+    for match in query.matches:
+        named, _, ranks = snapshot.phrases.named(match.row)
+        if not len(named):
+            continue
+        rows = np.searchsorted(documents, named)
+        kept = rows < len(documents)
+        kept[kept] = documents[rows[kept]] == named[kept]
+        rows, ranks = rows[kept], ranks[kept]
+        covered = (match.end - match.start) / total
+        better = covered > out[rows, place["query covered by a name"]]
+        out[rows, place["query covered by a name"]] = np.maximum(out[rows, place["query covered by a name"]], covered)
+        out[rows, place["whole query is a name"]] = np.maximum(
+            out[rows, place["whole query is a name"]], float(covered == 1)
+        )
+        out[rows[better], place["rank of the name's pattern"]] = 1 / (1 + ranks[better].astype(np.float32))
+        out[rows[better], place["codes of the name"]] = 1 / np.log2(1 + len(named))
+        out[rows, place["names that match"]] += covered
+
+
+def _attributes(out: NDArray[np.float32], place: dict[str, int], attributes: NDArray[np.uint8], query: Query) -> None:
+    for number, name in enumerate(NAMES):
+        said = query.attributes.get(name)
+        values = attributes[:, number]
+        if said:
+            fitting = [order for order, value in enumerate(ATTRIBUTES[name], start=1) if value in said]
+            agrees = np.isin(values, fitting)
+            out[:, place["attributes that agree"]] += agrees
+            out[:, place["attributes that contradict"]] += (values > 0) & ~agrees
+        elif name in _UNSAID:
+            out[:, place[f"unsaid {name}"]] = values > 0
+
+
+def _characters(
+    out: NDArray[np.float32],
+    place: dict[str, int],
+    characters: NDArray[np.int32],
+    vectors: NDArray[np.float32],
+    snapshot: Snapshot,
+) -> None:
+    """Writes how like the query each character's meaning is, for codes that have characters."""
+    composed = characters[:, 0] >= 0
+    out[:, place["is ICD-10-PCS"]] = composed
+    if not composed.any():
+        return
+    used = np.unique(characters[composed, 2:])
+    cosines = (snapshot.dense.vectors(used.astype(np.int64)) @ vectors.T).max(axis=1)
+    rows = np.searchsorted(used, characters[composed, 2:])
+    first = place["cosine of operation"]
+    out[composed, first : first + 5] = cosines[rows]
+    nothing, opened, through = (
+        snapshot.columns.is_value(name, used.astype(np.int64)) for name in ("nothing", "open", "percutaneous")
+    )
+    out[composed, place["characters that say nothing"]] = nothing[rows].sum(axis=1)
+    out[composed, place["open approach"]] = opened[rows].any(axis=1)
+    out[composed, place["percutaneous approach"]] = through[rows].any(axis=1)

@@ -1,0 +1,87 @@
+"""The ranking model: what each feature of a candidate is worth, and how sure the first hits are.
+
+Both parts are written by scripts/train_ranking.py: boosted trees, run by onnxruntime, and a logistic
+regression that turns their scores into probabilities.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.encoder import Trees
+from search.features import FEATURES
+
+RANKING = Path(__file__).parent / "weights" / "ranking.onnx"
+CONFIDENCE = Path(__file__).parent / "weights" / "confidence.json"
+
+# Candidates that the trees weigh: those that stand first by `_ROUGH`, which costs a hundredth.
+SHORTLIST = 400
+
+# A first, rough weight of features; what is not named weighs nothing.
+_ROUGH = {
+    "cosine of title": 1.0,
+    "cosine of synonyms": 0.5,
+    "cosine of thesaurus": 0.5,
+    "cosine of sections": 0.3,
+    "BM25 of title": 0.3,
+    "BM25 of synonyms": 0.3,
+    "BM25 of thesaurus": 0.3,
+    "BM25 of sections": 0.3,
+    "query covered by title": 0.5,
+    "title covered by query": 0.5,
+    "more covered by title": 0.5,
+    "query covered by a name": 1.0,
+    "whole query is a name": 1.0,
+    "rank of the name's pattern": 0.3,
+    "attributes that agree": 0.3,
+    "attributes that contradict": -0.5,
+}
+ROUGH_WEIGHTS = np.array([_ROUGH.get(name, 0.0) for name in FEATURES], dtype=np.float32)
+
+# What confidence looks at beside a hit's own score: features of the first hit, which tell how well the query is
+# understood at all.
+TOLD_BY_FIRST = (
+    "cosine of title",
+    "cosine of thesaurus",
+    "query covered by title",
+    "more covered by title",
+    "query covered by a name",
+)
+
+# Below this probability of the first hit, an answer says that nothing fits well.
+FITS = 0.25
+
+
+def shortlist(features: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Returns the rows of at most `SHORTLIST` candidates that deserve a closer look, ascending."""
+    rough = features @ ROUGH_WEIGHTS
+    if len(rough) <= SHORTLIST:
+        return np.arange(len(rough))
+    return np.sort(np.argpartition(-rough, SHORTLIST)[:SHORTLIST])
+
+
+class Model:
+    """Scores candidates, and says how likely each is right."""
+
+    def __init__(self) -> None:
+        """Opens the model that goes with the project."""
+        self._trees = Trees(RANKING)
+        told = json.loads(CONFIDENCE.read_text(encoding="utf-8"))
+        self._slope, self._intercept = float(told["score"]), float(told["intercept"])
+        self._by_first = np.array([told["first"][name] for name in TOLD_BY_FIRST])
+
+    def scores(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Returns a score for each row, higher is better, of no fixed range."""
+        return self._trees.scores(features)
+
+    def confidence(self, scores: NDArray[np.float64], features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Returns the probability, 0 to 1, that each candidate is right; it falls with the score."""
+        if not len(scores):
+            return scores
+        first = features[int(np.argmax(scores))]
+        told = float(first[[FEATURES.index(name) for name in TOLD_BY_FIRST]] @ self._by_first)
+        return 1 / (1 + np.exp(-(self._slope * scores + told + self._intercept)))
