@@ -13,13 +13,16 @@ ATTRIBUTES: Mapping[str, Mapping[str, str]] = {
     "laterality": {
         "bilateral": r"bilateral|(?<!or )both (?:sides|eyes|ears|knees|breasts|menisci)",
         "unilateral": r"unilateral|one side",
-        "left": r"left(?! (?:main|ventric\w*|atri\w*|heart))",
+        "left": (
+            r"(?<!was )(?<!were )(?<!is )(?<!be )left"
+            r"(?! (?:main|ventric\w*|atri\w*|heart|in (?:place|situ)|behind|open|over|with|indwelling))"
+        ),
         "right": r"right(?! (?:ventric\w*|atri\w*|heart))",
     },
     "approach": {
+        "endoscopic assistance": r"with percutaneous endoscopic assistance",
         "percutaneous endoscopic": r"percutaneous endoscopic|laparoscop\w*|arthroscop\w*|thoracoscop\w*",
         "natural opening endoscopic": r"via natural or artificial opening endoscopic",
-        "endoscopic assistance": r"with percutaneous endoscopic assistance",
         "natural opening": r"via natural or artificial opening",
         "percutaneous": r"percutaneous(?: approach)?",
         "open": r"open(?: approach)?",
@@ -85,6 +88,11 @@ def value_of(name: str, title: str) -> str:
     'without then with contrast'
     """
     return next((value for value, pattern in _COMPILED[name].items() if pattern.search(title)), "")
+
+
+def values_of(name: str, text: str) -> frozenset[str]:
+    """Returns all values of an attribute that a text says."""
+    return frozenset(value for value, pattern in _COMPILED[name].items() if pattern.search(text))
 
 
 def without(name: str, value: str, title: str) -> str:

@@ -32,14 +32,16 @@ LONGEST = 8
 class Phrase:
     """A name: its text, its stems joined by blanks, the kind of name, and what it means.
 
-    `words` are the releases' words for it, empty where it names codes. `groups` is how many codes a procedure
-    of this name needs together. `source` is as a synonym's. `exact` says that its letters' case matters.
+    `system` is the code system that it holds in, empty for any. `words` are the releases' words for it, empty
+    where it names codes. `groups` is how many codes a procedure of this name needs together. `source` is as a
+    synonym's. `exact` says that its letters' case matters.
     """
 
     stems: str
     text: str
     kind: str
     source: str
+    system: str = ""
     words: str = ""
     other: str = ""
     groups: int = 1
@@ -122,6 +124,7 @@ def collect(
                     entry.phrase,
                     entry.kind.value,
                     THESAURUS,
+                    entry.system.value if entry.system else "",
                     entry.words,
                     entry.other,
                     len(entry.groups) or 1,

@@ -23,6 +23,18 @@ SHORTEST = 5
 # Edits that a misspelling may be away from a word: one in a short word, two in a longer one.
 LONG_WORD = 8
 
+_SOUNDS = (
+    ("ph", "f"),
+    ("ae", "e"),
+    ("oe", "e"),
+    ("rh", "r"),
+    ("th", "t"),
+    ("ck", "k"),
+    ("c", "k"),
+    ("z", "s"),
+    ("y", "i"),
+)
+
 _WORD = re.compile(r"[^\W\d_]{2,}")
 
 
@@ -33,6 +45,17 @@ def words_of(text: str) -> list[str]:
     ['meniere', 'vessel', 'cabg']
     """
     return _WORD.findall(fold(text))
+
+
+def sounds(word: str) -> str:
+    """Returns the word with letters that sound alike written alike, and no letter twice in a row.
+
+    >>> sounds("nefrectomy") == sounds("nephrectomy"), sounds("haemorrage") == sounds("hemorrhage")
+    (True, True)
+    """
+    for written, spoken in _SOUNDS:
+        word = word.replace(written, spoken)
+    return re.sub(r"(.)\1+", r"\1", word)
 
 
 def write(folder: Path, passages: Sequence[Passage]) -> None:
@@ -65,7 +88,8 @@ class Vocabulary:
         """Returns the word of the index that a misspelt one most likely is, or None.
 
         Distance is optimal string alignment: insertions, deletions, substitutions and swaps of neighbours cost
-        one each. Of equally near words the one with the same first letter, then the most frequent, is taken.
+        one each. Of the words near enough the one that sounds most alike is taken, then the nearest, then one
+        with the same first letter, then the most frequent.
         """
         most = 1 if len(word) < LONG_WORD else 2
         numbers = [
@@ -78,9 +102,11 @@ class Vocabulary:
         listed = [self._words[number] for number in numbers]
         distances = cdist([word], listed, scorer=OSA.distance, score_cutoff=most)[0].tolist()
         near = [(distance, number) for distance, number in zip(distances, numbers, strict=True) if distance <= most]
-        best = min(
-            near,
-            key=lambda entry: (entry[0], self._words[entry[1]][0] != word[0], -int(self._counts[entry[1]])),
-            default=None,
-        )
-        return self._words[best[1]] if best else None
+        sound = sounds(word)
+
+        def unlike(entry: tuple[float, int]) -> tuple[float, float, bool, int]:
+            distance, number = entry
+            other = self._words[number]
+            return OSA.distance(sound, sounds(other)), distance, other[0] != word[0], -int(self._counts[number])
+
+        return self._words[min(near, key=unlike)[1]] if near else None

@@ -217,6 +217,9 @@ def main() -> int:
         rows = [row for row in rows if in_training(row) == (options.split == "training")]
     if options.sample:
         rows = sampled(rows, options.sample)
+    if not rows:
+        print("evaluate: no query has a right code in this index", file=sys.stderr)
+        return 2
     ranked = ask_url(options.url, rows) if options.url else ask_engine(SearchEngine(snapshot, without), rows)
     values = np.array([scores(codes, universe.gold(row)) for row, codes in zip(rows, ranked, strict=True)])
     print(table(rows, values))

@@ -83,7 +83,7 @@ def is_held_out(row: Judged) -> bool:
 def weighed(engine: SearchEngine, row: Judged, universe: Universe) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Returns the features of a query's candidates, and which are right."""
     system = CodeSystem(row.system) if row.system else None
-    query = engine.understand(row.query, codes=False)
+    query = engine.understand(row.query, system, codes=False)
     documents, features, _ = engine.weigh(query, SearchRequest.checked(row.query, system=row.system or None), None)
     gold = universe.gold(row) if row.gold else ()
     found = (engine.snapshot.documents.find(system, code) for code in gold) if system else ()

@@ -80,11 +80,11 @@ class SearchEngine:
         Codes typed in the query come first. Where the query is nothing but a code, they are all.
         """
         started = time.perf_counter()
-        query = self.understand(request.q, spelling=request.spelling)
+        query = self.understand(request.q, request.system, spelling=request.spelling)
         valid = self._valid(request)
         named = self._literal(query, request, valid)
         if query.only_code and not named:
-            query = self.understand(request.q, codes=False, spelling=request.spelling)
+            query = self.understand(request.q, request.system, codes=False, spelling=request.spelling)
         ranked = [(position, 1.0) for position in named]
         retrieved: list[Retrieved] = []
         if query.stems and not (named and query.only_code):
@@ -101,12 +101,15 @@ class SearchEngine:
         )
         return Answer(request, query, hits, fits, len(ranked), (time.perf_counter() - started) * 1000)
 
-    def understand(self, raw: str, *, codes: bool = True, spelling: bool = True) -> Query:
+    def understand(
+        self, raw: str, system: CodeSystem | None = None, *, codes: bool = True, spelling: bool = True
+    ) -> Query:
         """Returns the query as this snapshot's words and names let it be understood."""
         return understand(
             raw,
             self.snapshot.phrases,
             self.snapshot.vocabulary,
+            system=system,
             codes=codes,
             spelling=spelling and "spelling" not in self._without,
             names="names" not in self._without,

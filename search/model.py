@@ -42,6 +42,10 @@ _ROUGH = {
 }
 ROUGH_WEIGHTS = np.array([_ROUGH.get(name, 0.0) for name in FEATURES], dtype=np.float32)
 
+# What a candidate loses for each attribute in which it contradicts the query: more than trees that never saw such
+# a pair of siblings may make up for.
+CONTRADICTION = 1.0
+
 # What confidence looks at beside a hit's own score: features of the first hit, which tell how well the query is
 # understood at all.
 TOLD_BY_FIRST = (
@@ -76,7 +80,8 @@ class Model:
 
     def scores(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Returns a score for each row, higher is better, of no fixed range."""
-        return self._trees.scores(features)
+        contradicted = features[:, FEATURES.index("attributes that contradict")]
+        return self._trees.scores(features) - CONTRADICTION * contradicted
 
     def confidence(self, scores: NDArray[np.float64], features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Returns the probability, 0 to 1, that each candidate is right; it falls with the score."""

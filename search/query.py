@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from index.attributes import ATTRIBUTES, value_of
+from index.attributes import ATTRIBUTES, value_of, values_of
 from index.phrases import LONGEST, Phrase, PhraseBook
 from index.records import THESAURUS, CodeSystem
 from index.text import Token, clean, spans, tokens
@@ -124,12 +124,15 @@ def understand(
     phrases: PhraseBook,
     vocabulary: Vocabulary,
     *,
+    system: CodeSystem | None = None,
     codes: bool = True,
     spelling: bool = True,
     names: bool = True,
 ) -> Query:
-    """Returns the query as understood; `codes` off takes what looks like a code alone for words ("CABG x4"),
-    `spelling` and `names` off leave out the correction and the phrase book.
+    """Returns the query as understood, for one code system or all.
+
+    With `codes` off, what looks like a code alone is taken for words ("CABG x4"); `spelling` and `names` off
+    leave out the correction and the phrase book.
 
     Understanding its own `text` again changes nothing.
     """
@@ -146,7 +149,7 @@ def understand(
     core = reduced(told)
     if core != told:
         steps.append(Step("narrative", told, core))
-    found = tuple(_matches(core, phrases)) if names else ()
+    found = tuple(_matches(core, phrases, system)) if names else ()
     expanded = _expanded(core, found, steps)
     attributes = _attributes(f"{expanded} {more}", core, steps)
     variants = tuple(dict.fromkeys(filter(None, (core, expanded, f"{expanded} {more}".strip(), told))))[:3]
@@ -167,10 +170,24 @@ def _code_alone(text: str) -> Query | None:
     if re.fullmatch(rf"(?=.*[0-9])[0-9A-Z]{{2,{_LONGEST_CODE}}}", whole) and (
         len(whole) >= _SHORTEST_BEGINNING or _shape(whole)
     ):
-        return Query(text, tuple(tokens(text)), (whole,), only_code=True, variants=(text,))
+        meant = _confused(whole)
+        steps = (Step("code", text, meant),) if meant != whole else ()
+        literals = tuple(dict.fromkeys((whole, meant)))
+        return Query(text, tuple(tokens(text)), literals, only_code=True, variants=(text,), steps=steps)
     if _WILDCARD.fullmatch(text) and set(text) & set("*?") and text[0] not in "*?":
         return Query(text, tuple(tokens(text)), (text.upper(),), only_code=True, variants=(text,))
     return None
+
+
+def _confused(code: str) -> str:
+    """Returns the code with letters where only digits can stand, O, I and L, read as 0 and 1.
+
+    >>> _confused("G0L21"), _confused("OFT44ZZ")
+    ('G0121', '0FT44ZZ')
+    """
+    if len(code) == 5 and code[:1].isalpha():
+        return code[0] + code[1:].translate(str.maketrans("OIL", "011"))
+    return code.translate(str.maketrans("OI", "01")) if len(code) == _LONGEST_CODE else code
 
 
 def _codes_in(text: str) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
@@ -227,7 +244,7 @@ def _levels(text: str, steps: list[Step]) -> tuple[str, str]:
     return text, " ".join(more)
 
 
-def _matches(text: str, phrases: PhraseBook) -> Iterator[Match]:
+def _matches(text: str, phrases: PhraseBook, system: CodeSystem | None) -> Iterator[Match]:
     """Yields the phrases that stand in the text and in no longer one, from left to right."""
     found = spans(text)
     covered = 0
@@ -236,7 +253,8 @@ def _matches(text: str, phrases: PhraseBook) -> Iterator[Match]:
             named = [
                 Match(row, phrase, start, end)
                 for row, phrase in phrases.find([token.stem for token in found[start:end]])
-                if not phrase.exact or _is_written_so(text, found, start, end, phrase)
+                if (not phrase.exact or _is_written_so(text, found, start, end, phrase))
+                and (not phrase.words or not phrase.system or system in (None, phrase.system))
             ]
             if named:
                 covered = end
@@ -292,6 +310,8 @@ def _attributes(expanded: str, text: str, steps: list[Step]) -> dict[str, frozen
             fitting = next(ways, fitting)
         elif name == "count" and (found := _COUNT.search(text)):
             fitting = frozenset({_COUNTS.get(found[1] or found[2], "four or more")})
+        elif name == "laterality" and {"left", "right"} <= values_of(name, text):
+            fitting = frozenset({"left", "right", "bilateral"})
         elif value := value_of(name, text) or value_of(name, expanded):
             fitting = frozenset({value})
         if fitting:

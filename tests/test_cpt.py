@@ -56,7 +56,7 @@ def test_a_licensed_folder_gives_codes_with_all_five_descriptors(tmp_path: Path)
     """The long descriptor is the title, the short one the short title, and the others are synonyms."""
     files, passed = find([_write(tmp_path / "CPT", FILES)])
     readings = [read(path, strict=True) for path in files]
-    documents, problems = merge(readings)
+    documents, _, problems = merge(readings)
     assert (len(files), passed, problems) == (5, [], [])
     assert documents == [
         Document(

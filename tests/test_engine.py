@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from index.build import Report, build
 from index.records import CodeKind, CodeSystem, SectionKind
 from index.snapshot import open_snapshot
-from search.engine import SearchEngine, SearchRequest
+from search.engine import SearchEngine
 from search.errors import EmptyQuery, OutOfRange, RequestError, UnknownCode, UnknownRelease
+from search.request import SearchRequest
 
 
 @pytest.fixture(scope="module")
@@ -138,12 +139,19 @@ def test_similar_codes_of_a_modifier_are_modifiers(engine: SearchEngine) -> None
 
 def test_headers_lead_down_to_codes(engine: SearchEngine) -> None:
     """Section, body system, table, codes; and back up."""
-    assert [child.code for child in engine.children(engine.document("icd10pcs", "0"))] == ["0F", "0Q"]
-    assert [child.code for child in engine.children(engine.document("icd10pcs", "0Q"))] == ["0QU"]
-    table = [child.code for child in engine.children(engine.document("icd10pcs", "0QU"))]
+    assert [child.code for child in engine.catalogue.children(engine.catalogue.document("icd10pcs", "0"))] == [
+        "0F",
+        "0Q",
+    ]
+    assert [child.code for child in engine.catalogue.children(engine.catalogue.document("icd10pcs", "0Q"))] == ["0QU"]
+    table = [child.code for child in engine.catalogue.children(engine.catalogue.document("icd10pcs", "0QU"))]
     assert {"0QU10JZ", "0QU13JZ"} <= set(table)
-    assert [above.code for above in engine.hierarchy(engine.document("icd10pcs", "0QU13JZ"))] == ["0", "0Q", "0QU"]
-    assert engine.hierarchy(engine.document("cpt", "0201T")) == []
+    assert [above.code for above in engine.catalogue.hierarchy(engine.catalogue.document("icd10pcs", "0QU13JZ"))] == [
+        "0",
+        "0Q",
+        "0QU",
+    ]
+    assert engine.catalogue.hierarchy(engine.catalogue.document("cpt", "0201T")) == []
 
 
 @pytest.mark.parametrize("q", ["", "   ", "\x00\x07", "\ud800", "\u2028"])
@@ -181,7 +189,7 @@ def test_an_unknown_code_is_told(engine: SearchEngine) -> None:
     """Of any length and with any sign."""
     for code in ("99998", "", "0QU1", "x" * 500, "\x00"):
         with pytest.raises(UnknownCode):
-            engine.document("cpt", code)
+            engine.catalogue.document("cpt", code)
 
 
 # A code of two releases, one of the first only, and one of the second only.
@@ -213,7 +221,7 @@ def test_changes_between_releases_are_listed(history: SearchEngine) -> None:
     """Revised with the old title, added, deleted; nothing from a release to itself."""
     found = [
         (document.code, change.action, change.title_before)
-        for document, change in history.changes("icd10pcs", "2025", "2026")
+        for document, change in history.catalogue.changes("icd10pcs", "2025", "2026")
         if document.kind is CodeKind.PROCEDURE
     ]
     assert found == [
@@ -221,9 +229,9 @@ def test_changes_between_releases_are_listed(history: SearchEngine) -> None:
         ("0QU13JZ", "added", ""),
         ("0QU17JZ", "deleted", "Gone"),
     ]
-    assert history.changes("icd10pcs", "2026", "2026") == []
+    assert history.catalogue.changes("icd10pcs", "2026", "2026") == []
     with pytest.raises(UnknownRelease, match="no release '2024' in this index, only 2025, 2026"):
-        history.changes("icd10pcs", "2024", "2026")
+        history.catalogue.changes("icd10pcs", "2024", "2026")
 
 
 def test_corpus_is_where_the_build_looks() -> None:

@@ -38,7 +38,9 @@ def test_a_page_adds_its_sections_to_a_code_of_a_release() -> None:
         policies=(Policy("Pond rule"),),
         sources=("A book",),
     )
-    documents, notices = merge([_page(page), _release(_cpt("10001", "Drainage of a pond"), _cpt("10002", "Refilling"))])
+    documents, _, notices = merge(
+        [_page(page), _release(_cpt("10001", "Drainage of a pond"), _cpt("10002", "Refilling"))]
+    )
     assert documents == [
         replace(page, title="Drainage of a pond", sections=(PURPOSE, RISKS, CARE)),
         _cpt("10002", "Refilling"),
@@ -51,9 +53,9 @@ def test_a_page_replaces_the_release_section_of_the_same_heading() -> None:
     device = Document(CodeSystem.HCPCS, "E0601", "Airway pressure device")
     summary = Section(SectionKind.SUMMARY, "Summary", "It keeps the airway open.")
     page = Document(CodeSystem.HCPCS, "E0601", "A page's title", sections=(RISKS, summary))
-    (document,), _ = merge([_release(device), _page(page)])
+    (document,), _, _ = merge([_release(device), _page(page)])
     assert (document.title, document.sections) == ("Airway pressure device", (summary, RISKS))
-    (composed,), _ = merge([_release(device), _page(replace(page, sections=(RISKS,)))])
+    (composed,), _, _ = merge([_release(device), _page(replace(page, sections=(RISKS,)))])
     assert [section.heading for section in composed.sections] == ["Summary", "Risks and Complications"]
 
 
@@ -70,7 +72,7 @@ def test_a_later_page_replaces_an_earlier_ones_section_and_title() -> None:
         synonyms=(Synonym("both", PAGE), Synonym("two", PAGE)),
         similar=("10003", "10002"),
     )
-    (document,), notices = merge([_page(first), _page(second)])
+    (document,), _, notices = merge([_page(first), _page(second)])
     assert document == replace(
         _cpt("10001", "Second", PURPOSE, again),
         synonyms=(Synonym("both", PAGE), Synonym("two", PAGE), Synonym("one", PAGE)),
@@ -82,17 +84,17 @@ def test_a_later_page_replaces_an_earlier_ones_section_and_title() -> None:
 def test_two_unknown_headings_are_two_sections() -> None:
     """Sections of one kind and different headings stand side by side."""
     more = Section(SectionKind.OTHER, "Net care", "Rinse the net.")
-    (document,), _ = merge([_page(_cpt("10001", "A title", CARE)), _page(_cpt("10001", "A title", more))])
+    (document,), _, _ = merge([_page(_cpt("10001", "A title", CARE)), _page(_cpt("10001", "A title", more))])
     assert document.sections == (CARE, more)
 
 
 def test_a_page_of_a_code_that_the_release_lacks_is_kept_with_a_notice() -> None:
     """The page is a document of its own; without a release of its system there is nothing to say."""
     page = _page(_cpt("10009", "Heron scaring", PURPOSE), "heron.md")
-    documents, notices = merge([_release(_cpt("10001", "Drainage")), page])
+    documents, _, notices = merge([_release(_cpt("10001", "Drainage")), page])
     assert [document.code for document in documents] == ["10001", "10009"]
     assert [str(notice) for notice in notices] == ["heron.md: 10009 is not in the release given: kept as a page"]
-    assert merge([_release(Document(CodeSystem.ICD10PCS, "0FT", "Resection")), page])[1] == []
+    assert merge([_release(Document(CodeSystem.ICD10PCS, "0FT", "Resection")), page])[2] == []
 
 
 def test_a_page_without_code_is_filed_by_its_title() -> None:
@@ -103,7 +105,7 @@ def test_a_page_without_code_is_filed_by_its_title() -> None:
         _cpt("10002", "Drainage of a pond by pump"),
         Document(CodeSystem.CPT, "10003", "Refilling of a bucket"),
     )
-    documents, notices = merge([page, released])
+    documents, _, notices = merge([page, released])
     assert {document.code: document.sections for document in documents} == {
         "10001": (),
         "10002": (PURPOSE,),
@@ -131,7 +133,7 @@ def test_a_page_without_code_needs_a_title_that_is_clearly_alike(titles: list[st
     """Less than three tenths of the words in common, or two codes as like, and the page is left out with a notice."""
     page = _cpt("", "red green blue four five six", PURPOSE)
     codes = [_cpt(f"1000{number}", title) for number, title in enumerate(titles)]
-    documents, notices = merge([*([_release(*codes)] if codes else []), _page(page, "colours.txt")])
+    documents, _, notices = merge([*([_release(*codes)] if codes else []), _page(page, "colours.txt")])
     assert [document.sections for document in documents] == [(PURPOSE,) if filed else () for _ in titles]
     if not filed:
         assert [str(notice) for notice in notices] == [
@@ -142,7 +144,7 @@ def test_a_page_without_code_needs_a_title_that_is_clearly_alike(titles: list[st
 
 def test_a_page_without_code_is_not_filed_under_another_system() -> None:
     """An equal title of another code system is no reason to file a page there."""
-    documents, notices = merge(
+    documents, _, notices = merge(
         [_release(Document(CodeSystem.HCPCS, "E0601", "Pond drainage")), _page(_cpt("", "Pond drainage", PURPOSE))]
     )
     assert [document.code for document in documents] == ["E0601"]
@@ -151,7 +153,7 @@ def test_a_page_without_code_is_not_filed_under_another_system() -> None:
 
 def test_documents_are_sorted_by_system_and_code() -> None:
     """CPT comes before HCPCS and ICD-10-PCS, and in each the codes ascend, in whatever order files come."""
-    documents, _ = merge(
+    documents, _, _ = merge(
         [
             _release(
                 Document(CodeSystem.ICD10PCS, "0QU", "Supplement"), Document(CodeSystem.ICD10PCS, "0FT", "Resection")
@@ -169,7 +171,7 @@ def test_policies_reach_codes_of_releases_and_of_pages() -> None:
     policy = Policy("Pond rule", "Koi Mutual")
     patterns = tuple(CodePattern(CodeSystem.CPT, code, code) for code in ("10001", "10009", "10077"))
     facts = Policies("rules.csv", ((2, policy, patterns),))
-    documents, notices = merge(
+    documents, _, notices = merge(
         [
             Reading(Release("policies", "", "rules.csv", "0", 1), (), (), facts),
             _release(_cpt("10001", "Drainage")),
@@ -210,5 +212,5 @@ def test_releases_of_puts_the_pages_of_a_system_and_version_together() -> None:
 
 def test_nothing_merges_to_nothing() -> None:
     """No reading gives no document, no notice and no release."""
-    assert merge([]) == ([], [])
+    assert merge([]) == ([], [], [])
     assert releases_of([]) == []

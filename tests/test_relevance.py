@@ -48,11 +48,13 @@ CASES = (
 )
 
 
-@pytest.mark.parametrize(("query", "system", "beginning"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+@pytest.mark.parametrize(
+    ("query", "system", "beginning"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
+)
 def test_an_attribute_that_is_said_decides(engine: SearchEngine, query: str, system: str, beginning: str) -> None:
     """The first code has it."""
     answer = engine.search(SearchRequest.checked(query, system=system, limit=5))
-    assert [hit.document.code for hit in answer.hits][0].startswith(beginning), [
+    assert answer.hits[0].document.code.startswith(beginning), [
         (hit.document.code, hit.document.title) for hit in answer.hits
     ]
 
