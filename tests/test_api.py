@@ -23,7 +23,8 @@ def test_a_search_answers_with_hits_and_what_it_was_answered_from(client: TestCl
     """Hits, query, time, limits, snapshot, releases, model; each hit with its passages."""
     body = client.get("/api/search", params={"q": "cement injection for sacral fracture", "limit": 3}).json()
     assert set(body) == {
-        "hits", "fits", "query", "understood", "processingTimeMs", "limit", "offset", "estimatedTotalHits", "snapshot", "releases", "model",
+        "hits", "fits", "query", "understood", "processingTimeMs",
+        "limit", "offset", "estimatedTotalHits", "snapshot", "releases", "model",
     }  # fmt: skip
     assert {hit["code"] for hit in body["hits"][:2]} == {"0200T", "0201T"}
     hit = body["hits"][0]

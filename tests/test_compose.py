@@ -121,7 +121,7 @@ def test_index_terms_are_synonyms_of_all_codes_they_lead_to(documents: list[Docu
         "0QU10JZ": ["Reinforcement, Bone"],
         "0QU13JZ": ["Reinforcement, Bone"],
     }
-    assert composed["0QU"].synonyms == (Synonym("Reinforcement, Bone", "ICD-10-PCS index 2025"),)
+    assert composed["0QU"].synonyms == (Synonym("Reinforcement, Bone", "ICD-10-PCS index 2025, for the table 0QU"),)
 
 
 def test_headers_tell_their_tables_and_those_above_tables_are_added(

@@ -204,7 +204,7 @@ def test_releases_of_puts_the_pages_of_a_system_and_version_together() -> None:
 
     assert releases_of(readings) == [
         order,
-        Release("cpt", "bundled", "2 procedure pages", digest("a1a2"), 2),
+        Release("cpt", "bundled", "2 files", digest("a1a2"), 2),
         Release("cpt", "page", "mine.txt", digest("b1"), 1),
         Release("hcpcs", "bundled", "hcpcs-1.md", digest("c1"), 1),
     ]

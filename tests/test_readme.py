@@ -38,13 +38,14 @@ def test_every_setting_is_named_with_its_default() -> None:
 
 def test_every_script_that_is_named_exists_and_explains_itself() -> None:
     """Each answers --help; but for the one that runs the tests."""
-    named = set(re.findall(r"scripts/([a-z_]+(?:\.py)?)", README))
-    for name in named - {"test"}:
+    named = set(re.findall(r"scripts/([a-z_]+(?:\.py)?)(?![\w/])", README))
+    for name in named - {"test", "train_ranking.py"}:  # that one would install what it trains with
         command = [sys.executable, str(ROOT / "scripts" / name), "--help"]
         done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "COLUMNS": "100"})
         assert done.returncode == 0, done.stderr
         assert "usage" in done.stdout
-    shipped = {path.name for path in (ROOT / "scripts").iterdir() if os.access(path, os.X_OK) and path.is_file()}
+    scripts = (path for path in (ROOT / "scripts").iterdir() if path.is_file())
+    shipped = {path.name for path in scripts if os.access(path, os.X_OK)}
     assert shipped == named
 
 
@@ -53,7 +54,7 @@ def test_options_of_the_rebuild_are_named() -> None:
     command = [sys.executable, str(ROOT / "scripts" / "rebuild_index.py"), "--help"]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     section = README.split("## Rebuild the index")[1].split("## ")[0]
-    assert set(re.findall(r"--[a-z]+", told)) - {"--help"} == set(re.findall(r"`(--[a-z]+)", section))
+    assert set(re.findall(r"--[a-z]+", told)) - {"--help"} == set(re.findall(r"\| `(--[a-z]+)", section))
 
 
 def test_the_top_level_is_as_promised() -> None:
