@@ -461,3 +461,22 @@ def test_an_index_that_leads_to_no_code_is_refused(tmp_path: Path) -> None:
     path = _written(tmp_path, _index_of("<title>Os sacrum</title><use>Sacrum</use>"))
     with pytest.raises(SourceError, match=r"a\.xml: holds no term that leads to a code"):
         icd10pcs_index.read(path, strict=False)
+
+
+def test_a_reference_to_diagnostic_codes_leads_to_those_alone(tmp_path: Path) -> None:
+    """ "see Excision with qualifier Diagnostic" leads to codes below Excision that end in X."""
+    path = tmp_path / "icd10pcs_index_2025.xml"
+    path.write_text(
+        "<ICD10PCS.index><version>2025</version><letter>"
+        "<mainTerm><title>Biopsy</title><see>Excision with qualifier Diagnostic</see></mainTerm>"
+        "<mainTerm><title>Excision</title>"
+        "<term level='1'><title>Gallbladder</title><codes>0FB4</codes></term></mainTerm>"
+        "</letter></ICD10PCS.index>",
+        encoding="utf-8",
+    )
+    facts = icd10pcs_index.read(path, strict=True).facts
+    assert isinstance(facts, icd10pcs_index.Index)
+    assert {term.text: term.prefixes for term in facts.terms} == {
+        "Biopsy": ("0FB4..X",),
+        "Excision, Gallbladder": ("0FB4",),
+    }

@@ -187,9 +187,11 @@ def _with_synonyms(documents: Sequence[Document], index: Index) -> tuple[list[Do
         reached: dict[int, Synonym] = {}
         for prefix in term.prefixes:
             # What leads to a whole table leaves the choice of the body part to the reader: it may not be this code's.
-            synonym = Synonym(term.text, source if len(prefix) > _TABLE else f"{source}, for the table {prefix}")
-            for position in range(bisect_left(codes, prefix), bisect_left(codes, f"{prefix}\x7f")):
-                reached[position] = synonym
+            beginning, _, rest = prefix.partition(".")
+            synonym = Synonym(term.text, source if len(beginning) > _TABLE else f"{source}, for the table {beginning}")
+            for position in range(bisect_left(codes, beginning), bisect_left(codes, f"{beginning}\x7f")):
+                if not rest or (len(codes[position]) == len(prefix) and codes[position][-1] == prefix[-1]):
+                    reached[position] = synonym
         for position, synonym in reached.items():
             found.setdefault(position, {})[synonym] = None
         if not reached:

@@ -14,6 +14,10 @@ from index.sources.xml import clean_term, parse, text, version
 
 _ROOT = "ICD10PCS.index"
 _LEADS = ("codes", "code", "tab")
+_CODE = 7  # characters of a whole code
+
+# "see Excision with qualifier Diagnostic" leads only to codes whose last character says so.
+_DIAGNOSTIC = " with qualifier Diagnostic"
 
 # What a reference adds to the name of the main term that it means: "Occlusion using Extraluminal Device".
 _ADDITION = re.compile(r" (?:using|with|of|for) .*")
@@ -21,7 +25,10 @@ _ADDITION = re.compile(r" (?:using|with|of|for) .*")
 
 @dataclass(frozen=True, slots=True)
 class IndexTerm:
-    """A term, its parts joined by commas, and the beginnings of the codes that it leads to, ascending."""
+    """A term, its parts joined by commas, and the beginnings of the codes that it leads to, ascending.
+
+    A dot stands for any character: "0FB4..X" leads to the diagnostic codes that begin with 0FB4.
+    """
 
     text: str
     prefixes: tuple[str, ...]
@@ -115,6 +122,8 @@ def _follow(see: Any, mains: dict[str, Any], seen: frozenset[str], complaints: C
         found |= _own(element)
         for further in element.iterfind("see"):
             found |= _follow(further, mains, seen | {name}, complaints)
+    if name.endswith(_DIAGNOSTIC):
+        return {prefix if len(prefix) == _CODE else f"{prefix:.<{_CODE - 1}}X" for prefix in found}
     return found
 
 
