@@ -45,6 +45,8 @@ HARD, RANDOM = 80, 40
 RIGHT = 40
 # One query in so many is kept from the trees: confidence is fitted to what they make of it.
 HELD_OUT = 5
+# The share of queries that nothing answers, among those that confidence is calibrated to.
+UNANSWERED = 0.1
 # Hits of a query that confidence is fitted to.
 SHOWN = 5
 
@@ -130,6 +132,36 @@ def fit_confidence(
     }
 
 
+def recalibrated(
+    fitted: dict[str, Any], engine: SearchEngine, rows: Iterable[Judged], universe: Universe
+) -> dict[str, Any]:
+    """Returns the weights of confidence scaled and shifted (Platt, 1999) to the first hits of these queries.
+
+    Our own queries are drawn evenly over all codes, rare ones too, and are harder than what people ask. Queries
+    that nothing answers count as much as `UNANSWERED` of all.
+    """
+    logits, right, weights = [], [], []
+    for row in tqdm(list(rows), desc="calibration", file=sys.stderr, mininterval=1):
+        features, correct = weighed(engine, row, universe)
+        scores = engine.model.scores(features)
+        if not len(scores):
+            continue
+        first = int(np.argmax(scores))
+        told = sum(features[first, FEATURES.index(name)] * weight for name, weight in fitted["first"].items())
+        logits.append([fitted["score"] * scores[first] + told + fitted["intercept"]])
+        right.append(bool(correct[first]))
+        weights.append(bool(row.gold))
+    answered = np.array(weights)
+    share = np.where(answered, (1 - UNANSWERED) / answered.sum(), UNANSWERED / max((~answered).sum(), 1))
+    platt = LogisticRegression(C=100.0, max_iter=1000).fit(np.array(logits), right, sample_weight=share * len(share))
+    slope, shift = float(platt.coef_[0, 0]), float(platt.intercept_[0])
+    return {
+        "score": fitted["score"] * slope,
+        "first": {name: weight * slope for name, weight in fitted["first"].items()},
+        "intercept": fitted["intercept"] * slope + shift,
+    }
+
+
 def main() -> int:
     """Returns 0 when the model is written."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -151,7 +183,11 @@ def main() -> int:
     RANKING.parent.mkdir(exist_ok=True)
     RANKING.write_bytes(model.SerializeToString())
     held = [row for row in rows if not row.gold or is_held_out(row)]
-    CONFIDENCE.write_text(json.dumps(fit_confidence(engine, held, universe, booster), indent=1), encoding="utf-8")
+    confidence = fit_confidence(engine, held, universe, booster)
+    if asked := [row for row in given if row.gold and universe.gold(row) and not row.slice.startswith("icd9")]:
+        engine = SearchEngine(snapshot)  # with the trees just written
+        confidence = recalibrated(confidence, engine, [*asked, *(row for row in own if not row.gold)], universe)
+    CONFIDENCE.write_text(json.dumps(confidence, indent=1), encoding="utf-8")
     gains = dict(zip(FEATURES, booster.feature_importance("gain").tolist(), strict=True))
     for name, gain in sorted(gains.items(), key=lambda entry: -entry[1]):
         print(f"{gain / sum(gains.values()):7.1%}  {name}")
