@@ -57,7 +57,7 @@ TOLD_BY_FIRST = (
 )
 
 # Below this probability of the first hit, an answer says that nothing fits well.
-FITS = 0.5
+FITS = 0.4
 
 
 def shortlist(features: NDArray[np.float32]) -> NDArray[np.int64]:

@@ -37,7 +37,7 @@ _JOINTS = {
 # Sides as notes abbreviate them. A single letter counts only as a capital.
 _SIDES = (
     (re.compile(r"\b(?:b/l|B/L|bilat|Bilat|BILAT|bil)\b\.?"), "bilateral"),
-    (re.compile(r"\b(?:R|Rt|RT|rt)\b\.?(?!\s*[-–/]?\d)"), "right"),
+    (re.compile(r"\b(?:R|Rt|rt|RT(?! (?:to|for|of) ))\b\.?(?!\s*[-–/]?\d)"), "right"),
     (re.compile(r"\b(?:L|Lt|LT|lt)\b\.?(?!\s*[-–/]?\d|/[a-z])"), "left"),  # "3 L/min" is no side
 )
 

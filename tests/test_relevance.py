@@ -6,11 +6,14 @@ PROCEDURE_SEARCH_RELEASES names a folder with ICD-10-PCS (order file, tables, de
 from __future__ import annotations
 
 import os
+import random
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 from index.build import build
+from index.records import THESAURUS
 from index.snapshot import open_snapshot
 from search.engine import SearchEngine
 from search.request import SearchRequest
@@ -92,3 +95,19 @@ def test_counts_are_those_of_the_releases(engine: SearchEngine) -> None:
         elif document.kind == "header" and len(document.code) == 3 and document.terminated is None:
             found["tables"] = found.get("tables", 0) + 1
     assert found == {"icd10pcs procedure": 79_115, "hcpcs procedure": 8_623, "hcpcs modifier": 383, "tables": 914}
+
+
+def test_every_unambiguous_name_finds_a_code_that_it_names(engine: SearchEngine) -> None:
+    """Among the first ten, for two hundred entries of the thesaurus drawn by lot."""
+    phrases = engine.snapshot.phrases
+    listed = [(row, phrase) for row, phrase in phrases if phrase.source == THESAURUS]
+    unambiguous = [(row, phrase) for row, phrase in listed if not phrase.other and not phrase.words]
+    valid = engine.snapshot.documents.valid(date.today())
+    missed = []
+    for row, phrase in random.Random(3).sample(unambiguous, 200):
+        named = [position for position in phrases.named(row)[0].tolist() if valid[position]]
+        codes = {engine.snapshot.documents.brief(position).code for position in named}
+        answer = engine.search(SearchRequest.checked(phrase.text, system=phrase.system))
+        if codes and not codes & {hit.document.code for hit in answer.hits}:
+            missed.append((phrase.text, phrase.system))
+    assert missed == []
