@@ -71,6 +71,16 @@ ATTRIBUTES: Mapping[str, Mapping[str, str]] = {
         "external fixation": r"external fixat\w*|ex[- ]?fix",
         "internal fixation": r"internal fixat\w*|\bplates?\b|\bscrews?\b|\bORIF\b|\bpinn?(?:ing|s)?\b",
     },
+    "age": {
+        "child": (
+            r"p(?:a?e)diatric|infants?|newborn|neonat\w*|child(?:ren|'s)?|toddler|"
+            r"(?:under|younger than)(?: age)? (?:5|12)|(?:[0-9]|1[01])[- ]?(?:years?|yrs?|y)[- ]?(?:old|o)"
+        ),
+        "adult": (
+            r"adults?|aged? (?:5|12|18) (?:years )?(?:and|or) (?:over|older)|(?:12|18) years (?:and|or) older|"
+            r"(?:1[2-9]|[2-9][0-9])[- ]?(?:years?|yrs?|y)[- ]?(?:old|o)"
+        ),
+    },
     "cement": {"uncemented": r"uncemented|cementless|press[- ]fit|without cement", "cemented": r"cemented|with cement"},
 }
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from index.records import CodeKind, CodeSystem, Document, SectionKind
 from index.snapshot import Snapshot
-from index.store import KINDS, SYSTEMS
+from index.store import KINDS, SECTIONS, SYSTEMS
 from index.text import spans
 from search.catalogue import Catalogue
 from search.errors import OutOfRange
@@ -31,7 +31,7 @@ PASSAGES_SHOWN = 3
 PASSAGES_FOUND = 600
 
 # Parts that an evaluation can leave out, to see what each is worth.
-PARTS = ("dense", "lexical", "names", "spelling", "model")
+PARTS = ("dense", "lexical", "names", "thesaurus", "spelling", "model")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class SearchEngine:
             system=system,
             codes=codes,
             spelling=spelling and "spelling" not in self._without,
-            names="names" not in self._without,
+            names=not {"names", "thesaurus"} & self._without,
         )
 
     def weigh(
@@ -197,12 +197,21 @@ class SearchEngine:
         if "dense" not in self._without:
             allowed = passages.allowed(request.system, request.kind, request.section)
             found = [self.snapshot.dense.search(vector, PASSAGES_FOUND, allowed) for vector in vectors]
-            dense = Retrieved.of(*merged(found), passages)
+            dense = Retrieved.of(*self._left(*merged(found)), passages)
         if "lexical" not in self._without:
             stems = (*query.stems, *query.more_stems)
             hits = self.snapshot.lexical.search(stems, PASSAGES_FOUND, request.system, request.kind, request.section)
-            lexical = Retrieved.of(*hits, passages)
+            lexical = Retrieved.of(*self._left(*hits), passages)
         return dense, lexical
+
+    def _left(
+        self, found: NDArray[np.int64], scores: NDArray[np.float32]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Returns the passages without those of the thesaurus, where that is left out."""
+        if "thesaurus" not in self._without:
+            return found, scores
+        kept = self.snapshot.passages.section[found] != SECTIONS.index(SectionKind.THESAURUS)
+        return found[kept], scores[kept]
 
     def _allowed(
         self, documents: NDArray[np.int64], request: SearchRequest, valid: NDArray[np.bool_] | None
