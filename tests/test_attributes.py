@@ -95,6 +95,13 @@ CASES = {
         ("nail bed repair", ""),
         ("Reposition Left Tibia", ""),
     ),
+    "age": (
+        ("Tonsil removal, patient aged 12 or older", "adult"),
+        ("72 yo man with a hernia", "adult"),
+        ("Tonsil and adenoid removal in a child younger than 12", "child"),
+        ("tonsils out, 7 year old", "child"),
+        ("knee replacement", ""),
+    ),
     "cement": (
         ("Replacement of Right Knee Joint with Synthetic Substitute, Cemented", "cemented"),
         ("Replacement of Right Knee Joint with Synthetic Substitute, Uncemented", "uncemented"),
@@ -208,18 +215,3 @@ def test_surgery_of_icd10pcs_takes_no_biopsy_unless_said() -> None:
 def test_only_what_is_said_is_meant_elsewhere(document: Document) -> None:
     """Other systems, and codes whose characters no table tells, leave unsaid what they leave unsaid."""
     assert attributes_of(document) == {"approach": "open"}
-
-
-@pytest.mark.parametrize(
-    ("text", "age"),
-    [
-        ("Tonsil removal, patient aged 12 or older", "adult"),
-        ("Tonsil and adenoid removal in a child younger than 12", "child"),
-        ("tonsils out, 7 year old", "child"),
-        ("72 yo man with a hernia", "adult"),
-        ("knee replacement", ""),
-    ],
-)
-def test_age_is_told_by_words_and_by_years(text: str, age: str) -> None:
-    """Twelve years, where code sets divide, is adult."""
-    assert value_of("age", text) == age
