@@ -197,14 +197,14 @@ class SearchEngine:
         if "dense" not in self._without:
             allowed = passages.allowed(request.system, request.kind, request.section)
             found = [self.snapshot.dense.search(vector, PASSAGES_FOUND, allowed) for vector in vectors]
-            dense = Retrieved.of(*self._left(*merged(found)), passages)
+            dense = Retrieved.of(*self._kept(*merged(found)), passages)
         if "lexical" not in self._without:
             stems = (*query.stems, *query.more_stems)
             hits = self.snapshot.lexical.search(stems, PASSAGES_FOUND, request.system, request.kind, request.section)
-            lexical = Retrieved.of(*self._left(*hits), passages)
+            lexical = Retrieved.of(*self._kept(*hits), passages)
         return dense, lexical
 
-    def _left(
+    def _kept(
         self, found: NDArray[np.int64], scores: NDArray[np.float32]
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Returns the passages without those of the thesaurus, where that is left out."""

@@ -145,14 +145,14 @@ def understand(
         text = _spelt(text, phrases, vocabulary, steps)
     spelt = text
     spoken = _sides(text, steps)
-    told, more = _levels(spoken, steps)
-    core = reduced(told)
-    if core != told:
-        steps.append(Step("narrative", told, core))
+    more = _levels(spoken, steps)
+    core = reduced(spoken)
+    if core != spoken:
+        steps.append(Step("narrative", spoken, core))
     found = tuple(_matches(core, phrases, system)) if names else ()
     expanded = _expanded(core, found, steps)
     attributes = _attributes(f"{expanded} {more}", core, steps)
-    variants = tuple(dict.fromkeys(filter(None, (core, expanded, f"{expanded} {more}".strip(), told))))[:3]
+    variants = tuple(dict.fromkeys(filter(None, (core, expanded, f"{expanded} {more}".strip(), spoken))))[:3]
     stems = tuple(tokens(core))
     more_stems = tuple(stem for stem in dict.fromkeys(tokens(f"{expanded} {more}")) if stem not in stems)
     return Query(spelt, stems, literals, ranges, False, more_stems, variants, found, attributes, tuple(steps))
@@ -232,8 +232,8 @@ def _sides(text: str, steps: list[Step]) -> str:
     return text
 
 
-def _levels(text: str, steps: list[Step]) -> tuple[str, str]:
-    """Returns the text, and words for the levels of the spine that it names."""
+def _levels(text: str, steps: list[Step]) -> str:
+    """Returns words for the levels of the spine that the text names."""
     more = []
     for found in _LEVEL.finditer(text):
         first, second = found[1], found[3] or found[1]
@@ -241,7 +241,7 @@ def _levels(text: str, steps: list[Step]) -> tuple[str, str]:
         if meaning:
             steps.append(Step("level", found[0], meaning))
             more.append(meaning)
-    return text, " ".join(more)
+    return " ".join(more)
 
 
 def _matches(text: str, phrases: PhraseBook, system: CodeSystem | None) -> Iterator[Match]:
