@@ -122,8 +122,7 @@ class SearchEngine:
         vectors = self.snapshot.encoder.encode(query.variants)
         dense, lexical = self._retrieve(query, vectors, request)
         retrieved = [found for found in (dense, lexical) if found is not None]
-        every = candidates(retrieved, query, self.snapshot)
-        every = every[self._allowed(every, request, valid)]
+        every = candidates(retrieved, query, self.snapshot, lambda documents: self._allowed(documents, request, valid))
         weighed = features(every, query, vectors, dense, lexical, self.snapshot)
         kept = shortlist(weighed)
         return every[kept], weighed[kept], retrieved

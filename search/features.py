@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,20 +53,30 @@ FEATURES = (
     "is ICD-10-PCS",
 )
 
-# The greatest number of candidates that are weighed; beyond, those found first by the retrievers are kept.
+# The greatest number of candidates that are weighed; beyond, names go first, then what was found first.
 MOST_CANDIDATES = 4000
 
 
-def candidates(retrieved: Sequence[Retrieved], query: Query, snapshot: Snapshot) -> NDArray[np.int64]:
-    """Returns the positions of the documents that the retrievers found or a name of the query means, ascending."""
-    named = [snapshot.phrases.named(match.row)[0] for match in query.matches]
-    found = [held.documents for held in retrieved]
-    every = np.unique(np.concatenate([*found, *named]).astype(np.int64)) if found or named else np.empty(0, np.int64)
-    if len(every) <= MOST_CANDIDATES:
-        return every
-    first = np.concatenate([held[:MOST_CANDIDATES] for held in [*named, *found]]).astype(np.int64)
-    _, order = np.unique(first, return_index=True)
-    return np.sort(first[np.sort(order)][:MOST_CANDIDATES])
+def candidates(
+    retrieved: Sequence[Retrieved],
+    query: Query,
+    snapshot: Snapshot,
+    allowed: Callable[[NDArray[np.int64]], NDArray[np.bool_]] | None = None,
+) -> NDArray[np.int64]:
+    """Returns the positions of the documents that the retrievers found or a name of the query means, ascending.
+
+    `allowed` says which of some documents pass the filters; it is asked before the number is cut to
+    `MOST_CANDIDATES`, so that a filtered answer is as full as an unfiltered one.
+    """
+    held = [snapshot.phrases.named(match.row)[0] for match in query.matches]
+    held += [found.documents for found in retrieved]
+    if not held:
+        return np.empty(0, dtype=np.int64)
+    every, first = np.unique(np.concatenate(held).astype(np.int64), return_index=True)
+    if allowed is not None:
+        passes = allowed(every)
+        every, first = every[passes], first[passes]
+    return np.sort(every[np.argsort(first)[:MOST_CANDIDATES]])
 
 
 def features(
@@ -125,6 +135,7 @@ def _best_by_section(
 def _names(
     out: NDArray[np.float32], place: dict[str, int], documents: NDArray[np.int64], query: Query, snapshot: Snapshot
 ) -> None:
+    """Writes how much of the query the names of each document cover, and what kind of names they are."""
     total = max(len(query.stems), 1)
     for match in query.matches:
         named, _, ranks = snapshot.phrases.named(match.row)
@@ -146,6 +157,7 @@ def _names(
 
 
 def _attributes(out: NDArray[np.float32], place: dict[str, int], attributes: NDArray[np.uint8], query: Query) -> None:
+    """Writes how many attributes agree with the query, contradict it, or are said by the title alone."""
     for number, name in enumerate(NAMES):
         said = query.attributes.get(name)
         values = attributes[:, number]

@@ -223,3 +223,12 @@ def test_what_was_retrieved_and_is_no_candidate_leaves_no_trace(engine: SearchEn
     dense = _retrieved(snapshot, *((_passages(snapshot, "0SRD0J9", SectionKind.RISKS)[0], 0.9),))
     found = _features(engine, ["0FT40ZZ", "0FT44ZZ"], NOTHING_SAID, dense=dense)
     assert found["cosine of sections"] == [0, 0]
+
+
+def test_documents_that_are_filtered_out_take_no_place(engine: SearchEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With room for two, the two that pass are kept, though others were found before them."""
+    monkeypatch.setattr("search.features.MOST_CANDIDATES", 2)
+    snapshot = engine.snapshot
+    found = _retrieved(snapshot, *((int(snapshot.passages.titles[row]), 0.9 - row / 100) for row in range(6)))
+    held = candidates([found], NOTHING_SAID, snapshot, lambda documents: documents >= 4)
+    assert held.tolist() == [4, 5]
