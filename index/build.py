@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from index import snapshot
-from index.encoder import BUNDLED_MODEL, BUNDLED_SHA256, PassageEncoder
+from index.encoder import BUNDLED_MODEL, BASE_SHA256, PassageEncoder
 from index.merge import merge, releases_of
 from index.passages import make_passages
 from index.sources import Problem, Reading, find, read
@@ -112,7 +112,7 @@ def build(
 
 def _inputs(files: Sequence[Path], model: str, strict: bool) -> str:
     """Returns the SHA-256 over all that a build depends on: sources, model, and the code of this package."""
-    digest = hashlib.sha256(f"{model} {BUNDLED_SHA256} {strict}".encode())
+    digest = hashlib.sha256(f"{model} {BASE_SHA256} {strict}".encode())
     code = sorted(Path(__file__).parent.rglob("*.py"))
     weights = sorted(path for path in Path(model).rglob("*") if path.is_file())
     for path in [*code, *weights, *files]:

