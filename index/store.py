@@ -127,6 +127,10 @@ class DocumentStore:
     def __len__(self) -> int:
         return len(self._rows)
 
+    def named(self) -> list[str]:
+        """Returns "system:code" of every document, in their order."""
+        return [key.decode() for key in self._keys.tolist()]
+
     def __getitem__(self, position: int) -> Document:
         """Returns the whole document."""
         row = self._rows[position]

@@ -19,6 +19,7 @@ from index.text import spans
 from search.catalogue import Catalogue
 from search.errors import OutOfRange
 from search.features import candidates, features
+from search.groups import Groups
 from search.model import FITS, Model, shortlist
 from search.query import Query, understand
 from search.ranking import Retrieved, evidence, fuse, merged
@@ -54,7 +55,10 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The hits of one page; `fits` is False where nothing fits well; `total` counts what there is to page through."""
+    """The hits of one page; `fits` is False where nothing fits well; `total` counts what there is to page through.
+
+    `ranked` are the positions of the documents of all pages, best first, and `retrieved` the passages that found them.
+    """
 
     request: SearchRequest
     query: Query
@@ -62,6 +66,8 @@ class Answer:
     fits: bool
     total: int
     milliseconds: float
+    ranked: tuple[int, ...] = ()
+    retrieved: tuple[Retrieved, ...] = ()
 
 
 class SearchEngine:
@@ -71,6 +77,7 @@ class SearchEngine:
         """Takes an open snapshot, and the `PARTS` to leave out."""
         self.snapshot = snapshot
         self.catalogue = Catalogue(snapshot)
+        self.groups = Groups(snapshot.documents)
         self._without = frozenset(without)
         self.model = Model()
 
@@ -99,7 +106,9 @@ class SearchEngine:
             self._hit(position, score, retrieved, stems)
             for position, score in ranked[request.offset : request.offset + request.limit]
         )
-        return Answer(request, query, hits, fits, len(ranked), (time.perf_counter() - started) * 1000)
+        milliseconds = (time.perf_counter() - started) * 1000
+        positions = tuple(position for position, _ in ranked)
+        return Answer(request, query, hits, fits, len(ranked), milliseconds, positions, tuple(retrieved))
 
     def understand(
         self, raw: str, system: CodeSystem | None = None, *, codes: bool = True, spelling: bool = True
@@ -183,9 +192,12 @@ class SearchEngine:
         return list(found | dict.fromkeys(islice(procedures, MAX_DEPTH)))
 
     def _valid(self, request: SearchRequest) -> NDArray[np.bool_] | None:
-        if request.status is Status.ALL:
-            return None
-        return self.snapshot.documents.valid(request.on or date.today())
+        """Returns which documents have the status and are in the group, None for all."""
+        valid = None if request.status is Status.ALL else self.snapshot.documents.valid(request.on or date.today())
+        if request.group is None:
+            return valid
+        grouped = self.groups.holds(request.group)
+        return grouped if valid is None else grouped & valid
 
     def _retrieve(
         self, query: Query, vectors: NDArray[np.float32], request: SearchRequest

@@ -18,6 +18,7 @@ from search.errors import (
     UnknownSection,
     UnknownSystem,
 )
+from search.groups import parse_group, system_of
 
 MAX_QUERY = 1000  # characters
 MAX_LIMIT = 100
@@ -34,7 +35,10 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SearchRequest:
-    """A search as asked for, checked. `on` is the day that active codes are valid on, None for today."""
+    """A search as asked for, checked. `on` is the day that active codes are valid on, None for today.
+
+    `group` is one of `search.groups`, within `system`.
+    """
 
     q: str
     system: CodeSystem | None = None
@@ -45,6 +49,7 @@ class SearchRequest:
     spelling: bool = True
     limit: int = 10
     offset: int = 0
+    group: str | None = None
 
     @classmethod
     def checked(
@@ -59,8 +64,11 @@ class SearchRequest:
         spelling: str | None = None,
         limit: int = 10,
         offset: int = 0,
+        group: str | None = None,
     ) -> SearchRequest:
         """Returns the request; no `kind` means procedures, "any" all kinds; no `status` means active codes.
+
+        A group narrows to its system too.
 
         Raises:
             RequestError: the kind that names what is wrong.
@@ -73,9 +81,13 @@ class SearchRequest:
             raise OutOfRange(f"limit: got {limit}, expected 1 to {MAX_LIMIT}")
         if not 0 <= offset <= MAX_DEPTH - limit:
             raise OutOfRange(f"offset: got {offset}, expected 0 to {MAX_DEPTH - limit} with limit {limit}")
+        narrowed = parse_system(system) if system else None
+        grouped = parse_group(group) if group else None
+        if grouped and narrowed not in (None, system_of(grouped)):
+            raise InvalidParameter(f"group: got {grouped}, expected one of system {narrowed}")
         return cls(
             q,
-            parse_system(system) if system else None,
+            system_of(grouped) if grouped else narrowed,
             _kind(kind) if kind else CodeKind.PROCEDURE,
             _section(section) if section else None,
             _status(status) if status else Status.ACTIVE,
@@ -83,6 +95,7 @@ class SearchRequest:
             _switch("spelling", spelling) if spelling else True,
             limit,
             offset,
+            grouped,
         )
 
 

@@ -42,6 +42,10 @@ class SearchBody(BaseModel):
     spelling: Annotated[str | None, Field(description="off to take the query as it is written.", examples=["off"])] = (
         None
     )
+    group: Annotated[
+        str | None,
+        Field(description="Only this body system or group of its system.", examples=["icd10pcs:0Q", "hcpcs:E"]),
+    ] = None
     limit: Annotated[int, Field(description="Hits a page, 1 to 100.", examples=[10])] = 10
     offset: Annotated[int, Field(description="Hits to pass over; offset + limit ≤ 1,000.", examples=[0])] = 0
 
