@@ -193,6 +193,9 @@ class PhraseBook:
     def __len__(self) -> int:
         return len(self._phrases)
 
+    def __getitem__(self, row: int) -> Phrase:
+        return self._phrases[row]
+
     def __iter__(self) -> Iterator[tuple[int, Phrase]]:
         """Yields every phrase with its row."""
         return ((row, self._phrases[row]) for row in range(len(self)))
@@ -200,6 +203,10 @@ class PhraseBook:
     def find(self, stems: Sequence[str]) -> list[tuple[int, Phrase]]:
         """Returns the phrases of exactly these stems, each with its row."""
         return [(row, self._phrases[row]) for row in self._rows.get(" ".join(stems), ())]
+
+    def counts(self) -> NDArray[np.int64]:
+        """Returns how many documents each phrase names, by row."""
+        return np.diff(self._starts)
 
     def named(self, row: int) -> tuple[NDArray[np.int32], NDArray[np.uint8], NDArray[np.uint8]]:
         """Returns the documents that a phrase names, and of each the group and the rank of its pattern."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from itertools import islice
 
 import numpy as np
@@ -25,6 +26,7 @@ from search.query import Query, understand
 from search.ranking import Retrieved, evidence, fuse, merged
 from search.request import MAX_DEPTH, MAX_LIMIT, SearchRequest, Status, parse_system
 from search.similar import Similar, similar_codes
+from search.suggest import MAX_SUGGESTIONS, Suggester, Suggestion
 
 PASSAGES_SHOWN = 3
 
@@ -165,6 +167,20 @@ class SearchEngine:
         if not 1 <= limit <= MAX_LIMIT:
             raise OutOfRange(f"limit: got {limit}, expected 1 to {MAX_LIMIT}")
         return similar_codes(self.snapshot, self.catalogue.position(parse_system(system), code), limit)
+
+    def suggest(self, typed: str, limit: int) -> list[Suggestion]:
+        """Returns at most `limit` names and codes that begin as typed, best first.
+
+        Raises:
+            OutOfRange: a limit that is not 1 to `MAX_SUGGESTIONS`.
+        """
+        if not 1 <= limit <= MAX_SUGGESTIONS:
+            raise OutOfRange(f"limit: got {limit}, expected 1 to {MAX_SUGGESTIONS}")
+        return self._suggester.suggest(typed, limit)
+
+    @cached_property
+    def _suggester(self) -> Suggester:
+        return Suggester(self.snapshot)
 
     def _literal(self, query: Query, request: SearchRequest, valid: NDArray[np.bool_] | None) -> list[int]:
         """Returns the codes typed in the query: whole ones, then ranges, then those that only begin or look so.

@@ -124,7 +124,8 @@ class Groups:
 
     def holds(self, group: str) -> NDArray[np.bool_]:
         """Returns which documents are in the group, shape (documents,)."""
-        return self.numbers == (self.names.index(group) if group in self.names else -1)
+        held: NDArray[np.bool_] = self.numbers == (self.names.index(group) if group in self.names else -1)
+        return held
 
     def title(self, group: str) -> str:
         """Returns what people call a group; that of ICD-10-PCS is the release's, or its characters."""

@@ -24,7 +24,8 @@ def engine(built: Report) -> SearchEngine:
     ("code", "group"),
     [
         ("00100", "cpt:anesthesia"), ("33016", "cpt:cardiovascular"), ("99213", "cpt:visits"), ("02500", ""),
-        ("99605", "cpt:medicine"), ("0042T", "cpt:category-3"), ("1000F", "cpt:category-2"), ("0001U", "cpt:laboratory"),
+        ("99605", "cpt:medicine"), ("0042T", "cpt:category-3"), ("1000F", "cpt:category-2"),
+        ("0001U", "cpt:laboratory"),
     ],
 )  # fmt: skip
 def test_a_code_of_cpt_has_the_group_of_its_range_or_letter(code: str, group: str) -> None:

@@ -14,6 +14,7 @@ from index.snapshot import Manifest
 from search.engine import Answer, Hit
 from search.errors import RequestError
 from search.similar import Similar
+from search.suggest import Suggestion
 
 
 class SearchBody(BaseModel):
@@ -401,3 +402,26 @@ def _hit(hit: Hit) -> HitShown:
         score=round(hit.score, 6),
         passages=[PassageShown.model_validate(passage, from_attributes=True) for passage in hit.passages],
     )
+
+
+class SuggestionShown(BaseModel):
+    """A text to search for."""
+
+    text: Annotated[str, Field(description="What to search for: a name, a title or a code.", examples=["lap chole"])]
+    kind: Annotated[str, Field(description="abbreviation, lay, procedure, …, title or code.", examples=["lay"])]
+    codes: Annotated[int, Field(description="How many codes it stands for; 0 where it is words alone.", examples=[1])]
+    system: Annotated[str, Field(description="The code system that it holds in; empty for any.", examples=["cpt"])]
+    code: Annotated[str, Field(description="The code, where it stands for one.", examples=["0FT44ZZ"])]
+    title: Annotated[str, Field(description="That code's descriptor.")]
+    words: Annotated[str, Field(description="The releases' words, where it names no code.", examples=["clavicle"])]
+
+
+class SuggestAnswer(BaseModel):
+    """Suggestions for what is being typed."""
+
+    suggestions: Annotated[list[SuggestionShown], Field(description="Best first; none for fewer than two letters.")]
+
+    @classmethod
+    def of(cls, found: Sequence[Suggestion]) -> SuggestAnswer:
+        """Returns the suggestions in this shape."""
+        return cls(suggestions=[SuggestionShown.model_validate(entry, from_attributes=True) for entry in found])

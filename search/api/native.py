@@ -22,6 +22,7 @@ from search.api.models import (
     SearchBody,
     SimilarAnswer,
     StatusAnswer,
+    SuggestAnswer,
     error_answer,
     search_answer,
 )
@@ -90,6 +91,15 @@ def similar(
     engine = _service(request).engine()
     document: Document = engine.catalogue.document(system, code)
     return SimilarAnswer.of(document, engine.similar(system, code, limit))
+
+
+@router.get("/api/suggest", summary="Names and codes that begin as typed, while one types")
+def suggest(
+    request: Request,
+    q: Annotated[str, QueryParameter(description="What is typed so far.", examples=["lap cho"])],
+    limit: Annotated[int, QueryParameter(description="How many at most, 1 to 20.")] = 8,
+) -> SuggestAnswer:
+    return SuggestAnswer.of(_service(request).engine().suggest(q, limit))
 
 
 @router.get("/api/policies", summary="The policies of many codes at once")
