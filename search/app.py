@@ -67,7 +67,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def _answer(request: Request, error: RequestError) -> Response:
-    if request.url.path.startswith("/codes/"):
+    if request.url.path.startswith(web.PAGES):
         return web.error_page(request, error)
     return JSONResponse(error_answer(error).model_dump(), error.status)
 

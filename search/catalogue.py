@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import takewhile
 
 from index.records import Change, CodeKind, CodeSystem, Document, Policy
 from index.snapshot import Snapshot
@@ -74,6 +75,14 @@ class Catalogue:
         below = self.snapshot.documents.starting_with(document.system, document.code)
         return [child for position in below if len((child := self.snapshot.documents.brief(position)).code) == length]
 
+    def neighbours(self, document: Document) -> tuple[Document | None, Document | None]:
+        """Returns the codes of the same system and kind before and after this one, None where there is none."""
+        documents = self.snapshot.documents
+        position = self.position(document.system, document.code)
+        before = (documents.brief(other) for other in range(position - 1, -1, -1))
+        after = (documents.brief(other) for other in range(position + 1, len(documents)))
+        return _first_like(document, before), _first_like(document, after)
+
     def document(self, system: str, code: str) -> Document:
         """Returns the document of one code, typed in any case and with stray spaces.
 
@@ -93,3 +102,9 @@ class Catalogue:
         if position is None:
             raise UnknownCode(f"{system.label} has no code {squeeze_code(code)[:20]!r} in this index")
         return position
+
+
+def _first_like(document: Document, others: Iterable[Document]) -> Document | None:
+    """Returns the first of the same kind, as far as the documents are of the same system."""
+    same = takewhile(lambda other: other.system is document.system, others)
+    return next((other for other in same if other.kind is document.kind), None)

@@ -21,7 +21,8 @@ def test_every_route_is_named_and_every_named_route_exists() -> None:
     served = {f"{method.upper()} {path}" for path, methods in spec.items() for method in methods}
     named = {f"{method} {path.split('?')[0]}" for method, path in re.findall(r"`(GET|POST) (/[^`]*)`", README)}
     assert served <= named
-    assert named - served == {"GET /openapi.json", "GET /", "GET /codes/{system}/{code}"}
+    pages = {"GET /", "GET /codes/{system}/{code}", "GET /compare", "GET /list", "GET /status"}
+    assert named - served == {"GET /openapi.json", *pages}
 
 
 def test_every_setting_is_named_with_its_default() -> None:
@@ -32,6 +33,7 @@ def test_every_setting_is_named_with_its_default() -> None:
         "HOME": default.home.name,
         "HOST": default.host,
         "PORT": str(default.port),
+        "PROCESSES": str(default.processes),
         "RELOAD_SECONDS": f"{default.reload_seconds:g}",
     }
 
