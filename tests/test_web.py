@@ -161,6 +161,14 @@ def test_pages_of_results_follow_each_other(client: TestClient) -> None:
     assert '<ol start="1">' in client.get("/", params={"q": "removal", "offset": "-3"}).text
 
 
+def test_codes_that_were_typed_are_called_so(client: TestClient) -> None:
+    """Whole or as a range: nobody asked how likely they are."""
+    for typed in ("0201T", "0200T-0201T"):
+        page = client.get("/results", params={"q": typed}).text
+        assert "As typed" in page
+        assert "%</small>" not in page
+
+
 def test_spelling_is_told_and_can_be_refused(client: TestClient) -> None:
     """What was read instead, and a link to the search as written."""
     page = client.get("/", params={"q": "cement injektion for sacral fracture"}).text
@@ -235,7 +243,10 @@ def test_a_long_passage_is_cut_around_what_matches() -> None:
     assert len(shown.text) <= SHOWN + 4
     assert set(shown.text.split()) - {"…"} <= set(text.split())
     short = Evidence(SectionKind.SUMMARY, "bone cement", ((5, 11),))
-    assert excerpt(short) is short
+    assert excerpt(short) == short
+    bullets = excerpt(Evidence(SectionKind.RISKS, "- pain\n- infection\n  - deep", ((9, 18),)))
+    assert bullets.text.split() == ["pain", "·", "infection", "·", "deep"]
+    assert bullets.text[9:18] == "infection"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 
@@ -16,6 +18,8 @@ _lists = MarkdownIt("zero", {"breaks": True}).enable(["list", "newline"])
 # Characters of a passage that a result shows, and those of them before its first matching word.
 SHOWN = 220
 _BEFORE = 70
+
+_BULLET = re.compile(r"(?:^|\n *)- ")
 
 # From which probability on a hit is called so: the best word first.
 CONFIDENCE = ((0.75, "Very likely"), (0.5, "Likely"), (0.2, "Possible"), (0.0, "Unlikely"))
@@ -78,10 +82,16 @@ def confidence(score: float) -> tuple[int, str]:
 
 
 def excerpt(passage: Evidence) -> Evidence:
-    """Returns the passage, cut at words to about `SHOWN` characters where most of its matching words stand."""
-    text, highlights = passage.text, passage.highlights
+    """Returns the passage, cut at words to about `SHOWN` characters where most of its matching words stand.
+
+    Bullets of lists become dots: a result is one paragraph.
+    """
+    text = _BULLET.sub(
+        lambda bullet: "·".center(len(bullet[0])) if bullet.start() else " " * len(bullet[0]), passage.text
+    )
+    highlights = passage.highlights
     if len(text) <= SHOWN:
-        return passage
+        return Evidence(passage.section, text, highlights)
     starts = [max(0, start - _BEFORE) for start, _ in highlights] or [0]
     begin = max(starts, key=lambda at: (sum(at <= start and end <= at + SHOWN for start, end in highlights), -at))
     begin = text.find(" ", begin) + 1 if begin else 0
