@@ -21,6 +21,10 @@ from search.settings import Settings
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: install Debian's package chromium")
 
+# Milliseconds that a condition may take: other work may have the machine.
+PATIENCE = 60_000
+expect.set_options(timeout=PATIENCE)
+
 WIDE = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
 SACRAL = "cement injection for sacral fracture"
@@ -80,7 +84,7 @@ def opened(browser: Browser, address: str) -> Iterator[Opened]:
     def page(path: str, **options: Any) -> Page:
         context = browser.new_context(base_url=address, **{"viewport": WIDE, **options})
         contexts.append(context)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE)
         opened = context.new_page()
         opened.on("request", lambda sent: complain("" if sent.url.startswith((address, "blob:")) else sent.url))
         opened.on("console", lambda line: complain(line.text if line.type in ("error", "warning") else ""))
