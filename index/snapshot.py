@@ -18,6 +18,7 @@ import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -33,7 +34,7 @@ from index.encoder import EncoderError, QueryEncoder
 from index.records import CodeKind, CodeSystem, Document, Passage, Release
 from index.text import TEXT_VERSION
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 # Snapshots that stay, the live one among them: one to roll back to, and one more.
 KEPT = 3
@@ -72,7 +73,7 @@ class Snapshot:
         self.passages = store.PassageStore(folder)
         self.columns = columns.Columns(folder)
         self.phrases = phrases.PhraseBook(folder)
-        self.dense = dense.DenseIndex(folder / "vectors.faiss")
+        self.dense = dense.DenseIndex(folder)
         self.lexical = lexical.LexicalIndex(folder / "lexical")
         self.encoder = QueryEncoder(folder / "encoder")
         self.vocabulary = vocabulary.Vocabulary(folder, self.encoder.words())
@@ -93,7 +94,7 @@ def write(
     columns.write(folder, documents, passages)
     phrases.write(folder, named)
     vocabulary.write(folder, passages)
-    dense.write(folder / "vectors.faiss", vectors)
+    dense.write(folder, vectors)
     lexical.write(folder / "lexical", passages)
     counts = Counter((document.system.value, document.kind.value) for document in documents)
     files = {
@@ -139,11 +140,16 @@ def verify(folder: Path) -> Manifest:
             f"{folder.name}: got format {manifest.format} and text version {manifest.text}, expected"
             f" {FORMAT_VERSION} and {TEXT_VERSION}: rebuild it with scripts/rebuild_index.py"
         )
-    for name, expected in manifest.files.items():
-        path = folder / name
-        if not path.is_file():
+    for name in manifest.files:
+        if not (folder / name).is_file():
             raise SnapshotError(f"{folder.name}: {name} is missing")
-        if path.stat().st_size != expected["bytes"] or _sha256(path) != expected["sha256"]:
+    # The largest first, so that all cores are busy to the end: hashing lets other threads run.
+    names = sorted(manifest.files, key=lambda name: -int(manifest.files[name]["bytes"]))
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        hashes = threads.map(lambda name: _sha256(folder / name), names)
+    for name, found in zip(names, hashes, strict=True):
+        expected = manifest.files[name]
+        if (folder / name).stat().st_size != expected["bytes"] or found != expected["sha256"]:
             raise SnapshotError(f"{folder.name}: {name} is damaged: its size or SHA-256 is not the manifest's")
     return manifest
 

@@ -18,7 +18,9 @@ STOP_WORDS = frozenset(
     " so that the their them they this to was we were what when where which who will you your".split()
 )
 
-_WORD = re.compile(r"[^\W_]+")
+words = re.compile(r"[^\W_]+").finditer
+"""Yields the matches of every word of letters and digits in a text."""
+
 _stemmer = Stemmer.Stemmer("english")
 
 
@@ -47,7 +49,7 @@ def spans(text: str) -> list[Token]:
     [Token(stem='menier', start=0, end=7), Token(stem='s', start=8, end=9), Token(stem='sac', start=10, end=13), \
 Token(stem='open', start=15, end=21)]
     """
-    found = (Token(_stem(match.group()), *match.span()) for match in _WORD.finditer(text))
+    found = (Token(stem(match.group()), *match.span()) for match in words(text))
     return [token for token in found if token.stem]
 
 
@@ -57,7 +59,7 @@ def tokens(text: str) -> list[str]:
     >>> tokens("Injections into the sacrum, without contrast")
     ['inject', 'into', 'sacrum', 'without', 'contrast']
     """
-    return [token.stem for token in spans(text)]
+    return [found for match in words(text) if (found := stem(match.group()))]
 
 
 def fold(text: str) -> str:
@@ -71,7 +73,7 @@ def fold(text: str) -> str:
 
 
 @lru_cache(maxsize=100_000)
-def _stem(word: str) -> str:
+def stem(word: str) -> str:
     """Returns the folded word's Snowball English stem, or nothing for a stop word."""
     folded = fold(word)
     return "" if folded in STOP_WORDS else str(_stemmer.stemWord(folded))

@@ -6,7 +6,7 @@ words.npz   every word of letters in the passages, folded, ascending, and in how
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -22,6 +22,11 @@ SHORTEST = 5
 
 # Edits that a misspelling may be away from a word: one in a short word, two in a longer one.
 LONG_WORD = 8
+
+
+def _most_edits(length: int) -> int:
+    return 1 if length < LONG_WORD else 2
+
 
 _SOUNDS = (
     ("ph", "f"),
@@ -77,9 +82,15 @@ class Vocabulary:
             self._words: list[str] = arrays["words"].tolist()
             self._counts = arrays["counts"]
         self._known = frozenset(self._words) | frozenset(english)
-        self._by_length: dict[int, list[int]] = {}
+        by_length: defaultdict[int, list[int]] = defaultdict(list)
         for number, word in enumerate(self._words):
-            self._by_length.setdefault(len(word), []).append(number)
+            by_length[len(word)].append(number)
+        # For each length of a word, all words that are near enough in length to be meant by it.
+        self._near: dict[int, tuple[list[int], list[str]]] = {}
+        for length in range(SHORTEST, max(by_length, default=0) + 3):
+            most = _most_edits(length)
+            numbers = [number for near in range(length - most, length + most + 1) for number in by_length[near]]
+            self._near[length] = numbers, [self._words[number] for number in numbers]
 
     def __contains__(self, word: str) -> bool:
         return word in self._known
@@ -91,17 +102,12 @@ class Vocabulary:
         one each. Of the words near enough the one that sounds most alike is taken, then the nearest, then one
         with the same first letter, then the most frequent.
         """
-        most = 1 if len(word) < LONG_WORD else 2
-        numbers = [
-            number
-            for length in range(len(word) - most, len(word) + most + 1)
-            for number in self._by_length.get(length, ())
-        ]
-        if len(word) < SHORTEST or not numbers:
+        most = _most_edits(len(word))
+        numbers, listed = self._near.get(len(word), ((), ()))
+        if not numbers:
             return None
-        listed = [self._words[number] for number in numbers]
-        distances = cdist([word], listed, scorer=OSA.distance, score_cutoff=most)[0].tolist()
-        near = [(distance, number) for distance, number in zip(distances, numbers, strict=True) if distance <= most]
+        distances = cdist([word], listed, scorer=OSA.distance, score_cutoff=most)[0]
+        near = [(float(distances[place]), numbers[place]) for place in np.flatnonzero(distances <= most).tolist()]
         sound = sounds(word)
 
         def unlike(entry: tuple[float, int]) -> tuple[float, float, bool, int]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
@@ -14,6 +16,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from search.admission import Admission
 from search.api import native
 from search.api.models import error_answer
 from search.errors import (
@@ -42,9 +45,13 @@ SECURITY_HEADERS = {
 def create_app(settings: Settings) -> FastAPI:
     """Returns the application; it opens its index when it starts and follows `current` from then on."""
 
+    threads = max(1, (os.cpu_count() or 1) // settings.processes)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         service: Service = app.state.service
+        # Routes that compute run in threads: no more of them than cores for this process.
+        current_default_thread_limiter().total_tokens = threads
         await asyncio.to_thread(service.open)
         watcher = asyncio.create_task(service.watch(settings.reload_seconds))
         yield
@@ -62,6 +69,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _unexpected_error)
+    app.add_middleware(Admission, refuse=_answer)
     app.add_middleware(Limits)
     return app
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import islice
 
 import numpy as np
@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from index.records import CodeKind, CodeSystem, Document, SectionKind
 from index.snapshot import Snapshot
 from index.store import KINDS, SECTIONS, SYSTEMS
-from index.text import spans
+from index.text import stem, words
 from search.catalogue import Catalogue
 from search.errors import OutOfRange
 from search.features import candidates, features
 from search.groups import Groups
 from search.model import FITS, Model, shortlist
 from search.query import Query, understand
-from search.ranking import Retrieved, evidence, fuse, merged
+from search.ranking import Retrieved, evidence, fuse
 from search.request import MAX_DEPTH, MAX_LIMIT, SearchRequest, Status, parse_system
 from search.similar import Similar, similar_codes
 from search.suggest import MAX_SUGGESTIONS, Suggester, Suggestion
@@ -32,6 +32,9 @@ PASSAGES_SHOWN = 3
 
 # Passages that each retriever finds for a query; titles, names and sections of a code compete for them.
 PASSAGES_FOUND = 600
+
+# Answers kept for who asks the same again: a page's filters, pages of hits, what many look up. About 100 KB each.
+ANSWERS_KEPT = 256
 
 # Parts that an evaluation can leave out, to see what each is worth.
 PARTS = ("dense", "lexical", "names", "thesaurus", "spelling", "model")
@@ -82,13 +85,19 @@ class SearchEngine:
         self.groups = Groups(snapshot.documents)
         self._without = frozenset(without)
         self.model = Model()
+        self._answered = lru_cache(ANSWERS_KEPT)(self._answer)
 
     def search(self, request: SearchRequest) -> Answer:
         """Returns the codes that fit the query, best first; none where it has no letter or digit.
 
-        Codes typed in the query come first. Where the query is nothing but a code, they are all.
+        Codes typed in the query come first. Where the query is nothing but a code, they are all. What was asked
+        lately is not computed again: answers are kept by request and day, and live no longer than this snapshot.
         """
         started = time.perf_counter()
+        answer = self._answered(replace(request, on=request.on or date.today()))
+        return replace(answer, request=request, milliseconds=(time.perf_counter() - started) * 1000)
+
+    def _answer(self, request: SearchRequest) -> Answer:
         query = self.understand(request.q, request.system, spelling=request.spelling)
         valid = self._valid(request)
         named = self._literal(query, request, valid)
@@ -108,9 +117,8 @@ class SearchEngine:
             self._hit(position, score, retrieved, stems)
             for position, score in ranked[request.offset : request.offset + request.limit]
         )
-        milliseconds = (time.perf_counter() - started) * 1000
         positions = tuple(position for position, _ in ranked)
-        return Answer(request, query, hits, fits, len(ranked), milliseconds, positions, tuple(retrieved))
+        return Answer(request, query, hits, fits, len(ranked), 0.0, positions, tuple(retrieved))
 
     def understand(
         self, raw: str, system: CodeSystem | None = None, *, codes: bool = True, spelling: bool = True
@@ -223,8 +231,8 @@ class SearchEngine:
         dense = lexical = None
         if "dense" not in self._without:
             allowed = passages.allowed(request.system, request.kind, request.section)
-            found = [self.snapshot.dense.search(vector, PASSAGES_FOUND, allowed) for vector in vectors]
-            dense = Retrieved.of(*self._kept(*merged(found)), passages)
+            found = self.snapshot.dense.search(vectors, PASSAGES_FOUND, allowed)
+            dense = Retrieved.of(*self._kept(*found), passages)
         if "lexical" not in self._without:
             stems = (*query.stems, *query.more_stems)
             hits = self.snapshot.lexical.search(stems, PASSAGES_FOUND, request.system, request.kind, request.section)
@@ -293,4 +301,4 @@ def highlights(text: str, stems: frozenset[str]) -> tuple[tuple[int, int], ...]:
     >>> highlights("Sacral fractures", frozenset({"fractur"}))
     ((7, 16),)
     """
-    return tuple((token.start, token.end) for token in spans(text) if token.stem in stems)
+    return tuple(match.span() for match in words(text) if stem(match.group()) in stems)

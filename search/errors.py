@@ -72,6 +72,11 @@ class Internal(RequestError):
     status = 500
 
 
+class Overloaded(RequestError):
+    code = "overloaded"
+    status = 503
+
+
 class NotReady(RequestError):
     code = "not_ready"
     status = 503

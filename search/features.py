@@ -96,8 +96,7 @@ def features(
         return np.zeros((0, len(FEATURES)), dtype=np.float32)
     out = np.zeros((len(documents), len(FEATURES)), dtype=np.float32)
     place = {name: number for number, name in enumerate(FEATURES)}
-    titles = snapshot.dense.vectors(passages.titles[documents].astype(np.int64))
-    out[:, 0] = (titles @ vectors.T).max(axis=1)
+    out[:, 0] = snapshot.dense.cosines(passages.titles[documents].astype(np.int64), vectors)
     for first, held in ((0, dense), (4, lexical)):
         if held is not None and len(held.passages):
             _best_by_section(out, first, documents, held, passages.section, relative=first == 4)
@@ -183,7 +182,7 @@ def _characters(
     if not composed.any():
         return
     used = np.unique(characters[composed, 2:])
-    cosines = (snapshot.dense.vectors(used.astype(np.int64)) @ vectors.T).max(axis=1)
+    cosines = snapshot.dense.cosines(used.astype(np.int64), vectors)
     rows = np.searchsorted(used, characters[composed, 2:])
     first = place["cosine of operation"]
     out[composed, first : first + 5] = cosines[rows]

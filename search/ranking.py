@@ -72,19 +72,6 @@ def fuse(retrievers: Sequence[Retrieved]) -> tuple[NDArray[np.int32], NDArray[np
     return documents[order], scores[order]
 
 
-def merged(
-    found: Sequence[tuple[NDArray[np.int64], NDArray[np.float32]]],
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Returns the passages that several searches found, each with its best score, best first, ties by id."""
-    if len(found) == 1:
-        return found[0]
-    ids, scores = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    order = np.lexsort((ids, -scores))
-    _, first = np.unique(ids[order], return_index=True)
-    kept = order[np.sort(first)]
-    return ids[kept], scores[kept]
-
-
 def evidence(document: int, retrievers: Sequence[Retrieved], most: int) -> list[int]:
     """Returns at most `most` of the document's passages, best first: reciprocal rank fusion over the retrievers."""
     weights: dict[int, float] = {}

@@ -17,12 +17,16 @@ class SettingsError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`home`: where snapshots live. `reload_seconds`: how often a running service looks for a new one."""
+    """`home`: where snapshots live. `reload_seconds`: how often a running service looks for a new one.
+
+    `processes`: how many serve, each with its share of the cores.
+    """
 
     home: Path = DEFAULT_HOME
     host: str = "127.0.0.1"
     port: int = 8000
     reload_seconds: float = 1.0
+    processes: int = 1
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -38,10 +42,12 @@ class Settings:
             host=given.pop("HOST", default.host),
             port=int(_number("PORT", given.pop("PORT", default.port), 0, 65535)),
             reload_seconds=_number("RELOAD_SECONDS", given.pop("RELOAD_SECONDS", default.reload_seconds), 0.05, 3600),
+            processes=int(_number("PROCESSES", given.pop("PROCESSES", default.processes), 1, 64)),
         )
         given.pop("RELEASES", None)  # read by the tests: the folder of the real releases
         if given:
-            raise SettingsError(f"{PREFIX}{min(given)} is no setting: expected one of HOME, HOST, PORT, RELOAD_SECONDS")
+            known = "HOME, HOST, PORT, PROCESSES, RELOAD_SECONDS"
+            raise SettingsError(f"{PREFIX}{min(given)} is no setting: expected one of {known}")
         return settings
 
 

@@ -32,12 +32,16 @@ def exported(built: Report) -> QueryEncoder:
 
 
 def test_queries_and_passages_are_embedded_alike(model: PassageEncoder, exported: QueryEncoder) -> None:
-    """The export gives the model's vectors, for short, foreign and over-long texts, alone and in a batch."""
+    """Export and model give vectors of the same direction, for short, foreign and over-long texts, alone or not.
+
+    The export's layers are int8: 0.98 is far nearer than two texts of different meaning come.
+    """
     expected = np.zeros((len(TEXTS), model.dimensions), dtype=np.float32)
     for positions, vectors in model.batches(TEXTS):
         expected[positions] = vectors
-    assert np.allclose(exported.encode(TEXTS), expected, atol=1e-5)
-    assert np.allclose(np.vstack([exported.encode([text]) for text in TEXTS]), expected, atol=1e-5)
+    together, alone = exported.encode(TEXTS), np.vstack([exported.encode([text]) for text in TEXTS])
+    assert (together * expected).sum(axis=1).min() > 0.98
+    assert (alone * expected).sum(axis=1).min() > 0.98
 
 
 def test_vectors_have_unit_length(exported: QueryEncoder) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -237,3 +238,25 @@ def test_changes_between_releases_are_listed(history: SearchEngine) -> None:
 def test_corpus_is_where_the_build_looks() -> None:
     """At least forty pages are bundled."""
     assert len(list((Path(__file__).parent.parent / "index" / "corpus").glob("*.md"))) >= 40
+
+
+def test_the_same_question_is_computed_once_a_day_and_never_over_a_change_of_snapshot(
+    engine: SearchEngine, built: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An equal request is answered from memory; another day, page or engine computes its own."""
+    asked = SearchRequest.checked("removal of tonsils", system="cpt")
+    fresh = SearchEngine(engine.snapshot)
+    first = fresh.search(asked)
+
+    def never(self: SearchEngine, *rest: object) -> None:
+        raise AssertionError("computed")
+
+    monkeypatch.setattr(SearchEngine, "understand", never)
+    again = fresh.search(asked)
+    assert (again.hits, again.total, again.request) == (first.hits, first.total, first.request)
+    assert fresh.search(replace(asked, on=date.today())).hits == first.hits
+    for other in (replace(asked, on=date(2020, 1, 1)), replace(asked, offset=1), replace(asked, q="tonsils")):
+        with pytest.raises(AssertionError, match="computed"):
+            fresh.search(other)
+    with pytest.raises(AssertionError, match="computed"):
+        SearchEngine(engine.snapshot).search(asked)

@@ -56,14 +56,14 @@ def test_a_damaged_snapshot_is_refused_and_the_old_one_serves(copy: Path) -> Non
         before = client.get("/api/status").json()["snapshot"]
         later = copy / "snapshots" / f"9999{before[4:]}"
         shutil.copytree(copy / "snapshots" / before, later)
-        vectors = later / "vectors.faiss"
+        vectors = later / "vectors.npy"
         vectors.write_bytes(vectors.read_bytes()[:-1] + b"\x00")
         (copy / "current").unlink()
         (copy / "current").symlink_to(later.relative_to(copy))
         _until(lambda: bool(client.get("/api/status").json()["refused"]))
         status = client.get("/api/status").json()
         assert status["snapshot"] == before
-        assert "vectors.faiss is damaged" in status["refused"][0]
+        assert "vectors.npy is damaged" in status["refused"][0]
         assert client.get("/api/search", params={"q": "knee"}).json()["hits"]
 
 

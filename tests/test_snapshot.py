@@ -46,7 +46,7 @@ def test_the_manifest_says_what_is_inside(built: Report) -> None:
         ("cpt", "bundled"),
     }
     assert manifest.counts["hcpcs"]["modifier"] == 1
-    assert {"vectors.faiss", "documents.jsonl", "passages.npz", "encoder/model.onnx"} <= set(manifest.files)
+    assert {"vectors.npy", "documents.jsonl", "passages.npz", "encoder/model.onnx"} <= set(manifest.files)
 
 
 def test_a_damaged_file_is_found_whichever_it_is(copy: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_missing_file_is_named(copy: Path) -> None:
     """The message says which."""
     live = snapshot.current(copy)
     assert live is not None
-    (live / "vectors.faiss").unlink()
+    (live / "vectors.npy").unlink()
     with pytest.raises(SnapshotError, match=r"vectors\.faiss is missing"):
         snapshot.open_snapshot(live)
 

@@ -12,9 +12,6 @@ from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
-import openpyxl
-from openpyxl.utils.exceptions import InvalidFileException
-
 from index.records import Attribute, CodeKind, CodeSystem, Document, Release
 from index.sources.reading import Complaints, Reading, SourceError, decode, lines, sha256
 
@@ -28,7 +25,6 @@ _LINE = re.compile(r"(?:[A-Z][0-9]{4}|   [A-Z0-9]{2})[0-9]{5}[3478]")
 _XLSX_COLUMNS = ("HCPC", "RECID", "LONG DESCRIPTION", "SHORT DESCRIPTION", "ADD DT", "TERM DT")
 # What reading a damaged workbook raises; a SyntaxError is how XML parsers complain.
 _DAMAGED = (
-    InvalidFileException,
     zipfile.BadZipFile,
     zlib.error,
     SyntaxError,
@@ -140,10 +136,14 @@ def _rows(path: Path, complaints: Complaints) -> Iterator[_Row]:
 
 def _xlsx(path: Path, complaints: Complaints) -> Iterator[_Row]:
     """Yields a code's first record with the texts of its continuation records joined to it."""
+    # Here, because the service imports this package too and a tenth of its start would go into a workbook reader.
+    import openpyxl
+    from openpyxl.utils.exceptions import InvalidFileException
+
     try:
         sheet = openpyxl.load_workbook(path, read_only=True).worksheets[0]
         rows = list(sheet.iter_rows(values_only=True))
-    except _DAMAGED as error:
+    except (*_DAMAGED, InvalidFileException) as error:
         raise SourceError(f"{path}: is no xlsx workbook, or is damaged: {error}") from error
     header = [str(cell).strip() for cell in rows[0]] if rows else []
     if missing := [name for name in _XLSX_COLUMNS if name not in header]:

@@ -127,12 +127,12 @@ def status(request: Request) -> StatusAnswer:
 
 
 @router.get("/healthz", summary="The process answers")
-def healthz() -> dict[str, str]:
+async def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
 @router.get("/readyz", summary="An index is open", responses={503: {"model": ErrorAnswer}})
-def readyz(request: Request) -> dict[str, str]:
+async def readyz(request: Request) -> dict[str, str]:
     return {"status": "ready", "snapshot": _service(request).engine().snapshot.manifest.id}
 
 
