@@ -70,7 +70,7 @@ def test_a_missing_file_is_named(copy: Path) -> None:
     live = snapshot.current(copy)
     assert live is not None
     (live / "vectors.npy").unlink()
-    with pytest.raises(SnapshotError, match=r"vectors\.faiss is missing"):
+    with pytest.raises(SnapshotError, match=r"vectors\.npy is missing"):
         snapshot.open_snapshot(live)
 
 
