@@ -34,6 +34,7 @@ from collections import defaultdict  # noqa: E402
 from collections.abc import Callable, Iterator, Sequence  # noqa: E402
 from contextlib import contextmanager  # noqa: E402
 from datetime import UTC, datetime  # noqa: E402
+from itertools import count  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 from urllib.parse import quote  # noqa: E402
@@ -62,6 +63,9 @@ MIX = 500
 
 # Arrivals at overload, as a multiple of the throughput at saturation, and what share of it must be kept.
 OVERLOAD = 4
+
+# Where each load begins among the queries: behind those of the one before, whose answers the service still keeps.
+_BEGINNINGS = count(0, 1500)
 
 Figures = dict[str, Any]
 
@@ -147,13 +151,13 @@ def percentiles(seconds: Sequence[float]) -> Figures:
     return {"p50": round(p50, 2), "p95": round(p95, 2), "p99": round(p99, 2)}
 
 
-def in_process(snapshot: Snapshot, count: int) -> Figures:
+def in_process(snapshot: Snapshot, most: int) -> Figures:
     """Returns the latency of the engine, each stage's mean, and the encoder beside the bare onnxruntime call."""
     engine = SearchEngine(snapshot)
     spent: defaultdict[str, float] = defaultdict(float)
     latencies: list[float] = []
     with _timed(engine, spent):
-        for number, query in enumerate(own_queries()[: count + 20]):
+        for number, query in enumerate(own_queries()[: most + 20]):
             if number == 20:  # the first ones touch pages for the first time
                 spent.clear()
                 latencies.clear()
@@ -298,7 +302,8 @@ def load(url: str, queries: Sequence[str], clients: int, seconds: float, rate: f
     `clients` ask one after the other without a pause; with a `rate`, requests arrive so often a second instead, on at
     most `clients` connections. Every query is asked once before any is asked again.
     """
-    asked = json.dumps([url + quote(query) for query in queries])
+    begin = next(_BEGINNINGS) % len(queries)
+    asked = json.dumps([url + quote(query) for query in (*queries[begin:], *queries[:begin])])
     command = [sys.executable, str(SCRIPTS / "load.py"), str(clients), str(seconds), str(rate)]
     told = subprocess.run(command, input=asked, capture_output=True, text=True, check=True).stdout
     raw = json.loads(told)
