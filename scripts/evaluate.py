@@ -15,86 +15,29 @@ environment.enter()
 import argparse  # noqa: E402
 import hashlib  # noqa: E402
 import json  # noqa: E402
-import re  # noqa: E402
 import sys  # noqa: E402
 import urllib.request  # noqa: E402
 from collections import Counter  # noqa: E402
 from collections.abc import Callable, Iterable, Sequence  # noqa: E402
-from dataclasses import dataclass  # noqa: E402
-from functools import lru_cache  # noqa: E402
+from dataclasses import replace  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import numpy as np  # noqa: E402
+from judged import Judged, Universe, in_training, interval, read, sampled  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
 from index.records import THESAURUS, CodeKind, CodeSystem  # noqa: E402
 from index.snapshot import Snapshot, SnapshotError, open_best  # noqa: E402
 from search.engine import PARTS, SearchEngine  # noqa: E402
+from search.model import FITS  # noqa: E402
 from search.request import SearchRequest  # noqa: E402
 from search.settings import Settings  # noqa: E402
 
 DEPTH = 100
 METRICS = ("S@1", "S@10", "MRR@10", "nDCG@10", "recall@100")
-RESAMPLES = 1000
+BINS = 5  # of first scores, for their calibration
 BATCH = 50  # queries a request when asking a URL
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """A query with the codes that answer it; `system` is empty for all, `gold` for none."""
-
-    id: str
-    query: str
-    slice: str
-    system: str
-    gold: tuple[str, ...]
-    category: str
-
-
-def read(path: Path) -> list[Judged]:
-    """Returns the queries of a judged file, in order."""
-    judged = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines()):
-        row = json.loads(line)
-        system = row.get("system", "icd10pcs")
-        identity = str(row.get("id", f"{path.stem}-{number}"))
-        judged.append(
-            Judged(
-                identity,
-                row["query"],
-                row.get("slice") or row.get("style") or path.stem,
-                "" if system == "none" else system,
-                tuple(row["gold"]),
-                str(row["icd9"])[:3] if "icd9" in row else identity,
-            )
-        )
-    return judged
-
-
-def in_training(judged: Judged) -> bool:
-    """Whether a query belongs to the training half; all queries of an ICD-9 category are in the same half."""
-    return hashlib.sha256(judged.category.encode()).digest()[0] < 128
-
-
-class Universe:
-    """All valid codes of a snapshot: how many codes a gold pattern stands for."""
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        self._codes: dict[str, str] = {}
-        for system in CodeSystem:
-            positions = snapshot.documents.starting_with(system, "")
-            codes = (snapshot.documents.brief(position) for position in positions)
-            valid = (code.code for code in codes if code.kind is CodeKind.PROCEDURE and code.terminated is None)
-            self._codes[system.value] = "\n".join(valid)
-
-    @lru_cache(maxsize=100_000)  # noqa: B019 (lives as long as the process)
-    def _matches(self, system: str, pattern: str) -> frozenset[str]:
-        return frozenset(re.findall(f"(?m)^(?:{pattern})$", self._codes[system]))
-
-    def gold(self, judged: Judged) -> frozenset[str]:
-        """Returns the codes that answer the query."""
-        return frozenset().union(*(self._matches(judged.system or "icd10pcs", pattern) for pattern in judged.gold))
 
 
 def scores(ranked: Sequence[str], gold: frozenset[str]) -> list[float]:
@@ -116,13 +59,6 @@ def scores(ranked: Sequence[str], gold: frozenset[str]) -> list[float]:
         float(gains / ideal) if gold else 0.0,
         sum(right[:DEPTH]) / min(len(gold), DEPTH) if gold else 0.0,
     ]
-
-
-def interval(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Returns the 95 % bootstrap interval of the mean: `RESAMPLES` draws with replacement, seed fixed."""
-    draws = np.random.default_rng(0).integers(0, len(values), (RESAMPLES, len(values)))
-    low, high = np.percentile(values[draws].mean(axis=1), [2.5, 97.5])
-    return float(low), float(high)
 
 
 def ask_engine(engine: SearchEngine, queries: Iterable[Judged]) -> list[list[str]]:
@@ -197,6 +133,9 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="write the figures and every ranking as JSON")
     parser.add_argument("--against", type=Path, help="show the queries that differ from a run that --out wrote")
     parser.add_argument("--misses", action="store_true", help="list the queries with no right code among the first ten")
+    parser.add_argument("--all-systems", action="store_true", help="ask over all systems; a hit of another is wrong")
+    parser.add_argument("--confidence", action="store_true", help="judge the scores of first hits, and stop")
+    parser.add_argument("--similar", type=int, metavar="N", help="judge the similar codes of so many codes, and stop")
     parser.add_argument("--coverage", action="store_true", help="print what the thesaurus reaches, and stop")
     options = parser.parse_args()
     without = frozenset(filter(None, options.without.split(",")))
@@ -212,15 +151,23 @@ def main() -> int:
         print(coverage(snapshot))
         return 0
     universe = Universe(snapshot)
-    rows = [row for row in rows if universe.gold(row)]
     if options.split:
         rows = [row for row in rows if in_training(row) == (options.split == "training")]
+    if options.confidence:
+        answerable = [row for row in rows if not row.gold or universe.gold(row)]
+        print(confidence(SearchEngine(snapshot), answerable, universe))
+        return 0
+    rows = [row for row in rows if universe.gold(row)]
+    if options.similar:
+        print(similar(SearchEngine(snapshot), rows, universe, options.similar))
+        return 0
     if options.sample:
         rows = sampled(rows, options.sample)
     if not rows:
         print("evaluate: no query has a right code in this index", file=sys.stderr)
         return 2
-    ranked = ask_url(options.url, rows) if options.url else ask_engine(SearchEngine(snapshot, without), rows)
+    asked = [replace(row, system="") for row in rows] if options.all_systems else rows
+    ranked = ask_url(options.url, asked) if options.url else ask_engine(SearchEngine(snapshot, without), asked)
     values = np.array([scores(codes, universe.gold(row)) for row, codes in zip(rows, ranked, strict=True)])
     print(table(rows, values))
     if options.misses:
@@ -236,6 +183,55 @@ def main() -> int:
             json.dumps({"snapshot": snapshot.manifest.id, "means": means, "ranked": named}, indent=1)
         )
     return 0
+
+
+def similar(engine: SearchEngine, rows: Sequence[Judged], universe: Universe, count: int) -> str:
+    """Returns the share of the first ten similar codes that are in a clinical category with the code, as text.
+
+    Categories are those of the judged queries (three digits of ICD-9-CM): two codes share one when queries of the
+    same category have them for an answer. Similar codes that no query has for an answer are not counted.
+    """
+    categories: dict[str, set[str]] = {}
+    for row in rows:
+        for code in universe.gold(row):
+            categories.setdefault(code, set()).add(row.category)
+    chosen = sorted(categories, key=lambda code: hashlib.sha256(code.encode()).digest())[:count]
+    shares = []
+    for code in tqdm(chosen, desc="codes", file=sys.stderr, mininterval=1):
+        hits = [hit.document.code for hit in engine.similar("icd10pcs", code, 10).hits]
+        judged = [not categories[code].isdisjoint(categories[other]) for other in hits if other in categories]
+        if judged:
+            shares.append(sum(judged) / len(judged))
+    low, high = interval(np.array(shares))
+    return f"similar codes in the same category: {np.mean(shares):.3f} ({low:.3f}–{high:.3f}), {len(shares)} codes"
+
+
+def confidence(engine: SearchEngine, rows: Sequence[Judged], universe: Universe) -> str:
+    """Returns how far the first hits' scores can be believed, and tell answerable queries from others, as text.
+
+    Calibration error: over `BINS` bins of as many queries each, the mean distance of mean score and share of right
+    first hits (Naeini et al., AAAI 2015, with bins of equal mass). AUROC: the probability that the first score of an
+    answerable query is higher than that of one that nothing answers.
+    """
+    first, right = [], []
+    for row in tqdm(rows, desc="queries", file=sys.stderr, mininterval=1):
+        hits = engine.search(SearchRequest.checked(row.query, system=row.system or None, limit=1)).hits
+        first.append(hits[0].score if hits else 0.0)
+        right.append(bool(hits) and hits[0].document.code in universe.gold(row))
+    scored, correct = np.array(first), np.array(right)
+    answerable = np.array([bool(row.gold) for row in rows])
+    bins = np.array_split(np.flatnonzero(answerable)[np.argsort(scored[answerable], kind="stable")], BINS)
+    error = sum(len(held) * abs(scored[held].mean() - correct[held].mean()) for held in bins if len(held))
+    pairs = scored[answerable][:, np.newaxis] - scored[~answerable]
+    fit = [
+        float((scored[chosen] >= FITS).mean()) if chosen.any() else float("nan") for chosen in (answerable, ~answerable)
+    ]
+    return (
+        f"calibration error {error / max(answerable.sum(), 1):.3f} ({answerable.sum()} queries)\n"
+        f"AUROC {((pairs > 0) + (pairs == 0) / 2).mean() if pairs.size else float('nan'):.3f}"
+        f" ({(~answerable).sum()} that nothing answers)\n"
+        f"said to fit: {fit[0]:.1%} of the answerable, {fit[1]:.1%} of the others"
+    )
 
 
 def coverage(snapshot: Snapshot) -> str:
@@ -264,16 +260,6 @@ def coverage(snapshot: Snapshot) -> str:
             f" {named:6,} of {len(codes):6,} codes ({named / len(codes):.1%})"
         )
     return "\n".join(lines)
-
-
-def sampled(rows: Sequence[Judged], most: int) -> list[Judged]:
-    """Returns at most so many queries of each slice and system, chosen by the hash of their ids."""
-    ordered = sorted(rows, key=lambda row: hashlib.sha256(row.id.encode()).digest())
-    kept: dict[tuple[str, str], list[Judged]] = {}
-    for row in ordered:
-        kept.setdefault((row.system, row.slice), []).append(row)
-    chosen = {row.id for group in kept.values() for row in group[:most]}
-    return [row for row in rows if row.id in chosen]
 
 
 if __name__ == "__main__":

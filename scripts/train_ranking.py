@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""Trains the ranking model: how much each feature of a candidate code speaks for it.
+"""Trains the ranking model: how much each feature of a candidate code speaks for it, and how sure a hit is.
 
-Learns from the project's own queries and the training half of the judged files that are given, measures on the
-validation half, and writes the model that goes with the project. The same inputs give the same model.
+Learns from those of the project's own queries, and of the training half of the judged files that are given, that the
+encoder did not learn from: its cosines for queries that it knows are too good to be believed. Confidence is fitted to
+what trees make of queries that they did not see. The same inputs give the same model. With --ablate it also learns
+models without each group of features, and says what each group is worth on the validation half.
 """
 
 from __future__ import annotations
@@ -15,14 +17,14 @@ import argparse  # noqa: E402
 import hashlib  # noqa: E402
 import json  # noqa: E402
 import sys  # noqa: E402
-from collections.abc import Iterable  # noqa: E402
+from collections.abc import Sequence  # noqa: E402
 from dataclasses import dataclass  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
 import lightgbm  # noqa: E402
 import numpy as np  # noqa: E402
-from evaluate import Judged, Universe, in_training, read, sampled  # noqa: E402
+from judged import Judged, Universe, in_training, interval, is_kept_from_encoder, read, sampled  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from onnxmltools import convert_lightgbm  # noqa: E402
 from onnxmltools.convert.common.data_types import FloatTensorType  # noqa: E402
@@ -33,7 +35,7 @@ from index.records import CodeSystem  # noqa: E402
 from index.snapshot import open_best  # noqa: E402
 from search.engine import SearchEngine  # noqa: E402
 from search.features import FEATURES  # noqa: E402
-from search.model import CONFIDENCE, RANKING, ROUGH_WEIGHTS, TOLD_BY_FIRST  # noqa: E402
+from search.model import CONFIDENCE, CONTRADICTION, RANKING, ROUGH_WEIGHTS, TOLD_BY_FIRST  # noqa: E402
 from search.request import SearchRequest  # noqa: E402
 from search.settings import Settings  # noqa: E402
 
@@ -43,23 +45,33 @@ OWN = Path(__file__).parent / "queries"
 HARD, RANDOM = 80, 40
 # Right candidates: more would let one query with hundreds of right codes outweigh all others.
 RIGHT = 40
-# One query in so many is kept from the trees: confidence is fitted to what they make of it.
-HELD_OUT = 5
+# Confidence is fitted to scores of trees that learned from all queries but those of one fold.
+FOLDS = 5
 # The share of queries that nothing answers, among those that confidence is calibrated to.
 UNANSWERED = 0.1
 # Hits of a query that confidence is fitted to.
 SHOWN = 5
+# Validation queries of a slice that an ablation looks at.
+VALIDATION = 300
+
+# Features that can only speak for a candidate, or only against it, by the beginnings of their names. A thousand
+# queries are few: held to this, trees can't learn the accidents of a few.
+FOR = ("cosine of", "BM25", "votes", "query covered", "title covered", "more covered", "whole query", "rank of",
+       "attributes that agree")  # fmt: skip
+AGAINST = ("cosine behind", "attributes that contradict")
 
 PARAMETERS = {
     "objective": "lambdarank",
     "lambdarank_truncation_level": 12,  # what the first ten are is what people see
     "num_leaves": 31,
-    "min_data_in_leaf": 60,
-    "learning_rate": 0.08,
+    "min_data_in_leaf": 100,
+    "learning_rate": 0.05,
     "feature_fraction": 0.7,
     "bagging_fraction": 0.8,
     "bagging_freq": 1,
     "lambda_l2": 5.0,
+    "monotone_constraints": [name.startswith(FOR) - name.startswith(AGAINST) for name in FEATURES],
+    "monotone_constraints_method": "advanced",
     "seed": 7,
     "deterministic": True,
     "num_threads": 2,
@@ -67,63 +79,100 @@ PARAMETERS = {
 }
 ROUNDS = 200
 
+# What an ablation leaves out, by the beginnings of features' names.
+GROUPS = {
+    "cosines": ("cosine of title", "cosine of synonyms", "cosine of thesaurus", "cosine of sections", "cosine behind"),
+    "BM25": ("BM25",),
+    "words of the title": ("query covered by title", "title covered", "more covered"),
+    "names": ("query covered by a name", "whole query", "rank of the name", "codes of the name", "names that"),
+    "attributes": ("attributes", "unsaid"),
+    "characters": (
+        "cosine of operation", "cosine of site", "cosine of approach", "cosine of device", "cosine of qualifier",
+        "characters", "open", "percutaneous", "is ICD",
+    ),
+    "votes": ("votes",),
+}  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
-class Examples:
-    """Candidates of many queries: features, whether each is right, and how many candidates each query has."""
+class Weighed:
+    """A query's candidates: their features, shape (candidates, features), which are right, and how many codes are."""
 
+    row: Judged
     features: NDArray[np.float32]
-    right: NDArray[np.int32]
-    groups: NDArray[np.int64]
+    right: NDArray[np.bool_]
+    gold: int
+
+    @property
+    def fold(self) -> int:
+        """The fold of the query, 0 to `FOLDS` - 1; all of an ICD-9 category are in the same."""
+        return hashlib.sha256(self.row.category.encode()).digest()[1] % FOLDS
 
 
-def is_held_out(row: Judged) -> bool:
-    """Whether a query is kept for fitting confidence."""
-    return hashlib.sha256(row.id.encode()).digest()[1] % HELD_OUT == 0
+def weigh(engine: SearchEngine, rows: Sequence[Judged], universe: Universe) -> list[Weighed]:
+    """Returns the candidates of each query that has any."""
+    found = []
+    for row in tqdm(rows, desc="weighing", file=sys.stderr, mininterval=1):
+        system = CodeSystem(row.system) if row.system else None
+        query = engine.understand(row.query, system, codes=False)
+        documents, features, _ = engine.weigh(query, SearchRequest.checked(row.query, system=row.system or None), None)
+        gold = universe.gold(row) if row.gold else frozenset()
+        places = (engine.snapshot.documents.find(system, code) for code in gold) if system else ()
+        right = np.isin(documents, [place for place in places if place is not None])
+        if len(documents):
+            found.append(Weighed(row, features, right, len(gold)))
+    return found
 
 
-def weighed(engine: SearchEngine, row: Judged, universe: Universe) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """Returns the features of a query's candidates, and which are right."""
-    system = CodeSystem(row.system) if row.system else None
-    query = engine.understand(row.query, system, codes=False)
-    documents, features, _ = engine.weigh(query, SearchRequest.checked(row.query, system=row.system or None), None)
-    gold = universe.gold(row) if row.gold else ()
-    found = (engine.snapshot.documents.find(system, code) for code in gold) if system else ()
-    return features, np.isin(documents, [position for position in found if position is not None])
-
-
-def examples(engine: SearchEngine, rows: Iterable[Judged], universe: Universe) -> Examples:
-    """Returns the candidates of each query that has a right one among them."""
+def learn(asked: Sequence[Weighed], without: tuple[str, ...] = ()) -> lightgbm.Booster:
+    """Returns trees that learned from queries with a right candidate, blind to features whose names begin so."""
     random = np.random.default_rng(7)
     blocks, labels = [], []
-    for row in tqdm(list(rows), desc="examples", file=sys.stderr, mininterval=1):
-        features, right = weighed(engine, row, universe)
-        if not right.any():
-            continue
-        order = np.argsort(-(features @ ROUGH_WEIGHTS), kind="stable")
-        wrong = order[~right[order]]
-        others = wrong[HARD:]
-        drawn = random.choice(others, min(RANDOM, len(others)), replace=False)
-        kept = np.concatenate([order[right[order]][:RIGHT], wrong[:HARD], drawn])
-        blocks.append(features[kept])
-        labels.append(right[kept].astype(np.int32))
-    return Examples(np.vstack(blocks), np.concatenate(labels), np.array([len(label) for label in labels]))
+    for one in asked:
+        if one.right.any():
+            order = np.argsort(-(one.features @ ROUGH_WEIGHTS), kind="stable")
+            wrong = order[~one.right[order]]
+            drawn = random.choice(wrong[HARD:], min(RANDOM, len(wrong[HARD:])), replace=False)
+            kept = np.concatenate([order[one.right[order]][:RIGHT], wrong[:HARD], drawn])
+            blocks.append(_blinded(one.features[kept], without))
+            labels.append(one.right[kept].astype(np.int32))
+    data = lightgbm.Dataset(np.vstack(blocks), np.concatenate(labels), group=[len(label) for label in labels])
+    return lightgbm.train(PARAMETERS, data, ROUNDS)
 
 
-def fit_confidence(
-    engine: SearchEngine, rows: Iterable[Judged], universe: Universe, booster: lightgbm.Booster
-) -> dict[str, Any]:
-    """Returns the weights of a logistic regression to being right from a hit's score and the first hit's features."""
+def _blinded(features: NDArray[np.float32], without: tuple[str, ...]) -> NDArray[np.float32]:
+    blind = [place for place, name in enumerate(FEATURES) if without and name.startswith(without)]
+    shown = features.copy()
+    shown[:, blind] = 0
+    return shown
+
+
+def scores(booster: lightgbm.Booster, features: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Returns what the service's model makes of the features, with these trees."""
+    contradicted = features[:, FEATURES.index("attributes that contradict")]
+    return np.asarray(booster.predict(features) - CONTRADICTION * contradicted, dtype=np.float64)
+
+
+def fit_confidence(asked: Sequence[Weighed]) -> dict[str, Any]:
+    """Returns the weights of a logistic regression to being right from a hit's score and the first hit's features.
+
+    Each query is scored by trees that did not learn from its fold. Queries that nothing answers count as much as
+    `UNANSWERED` of all.
+    """
     told = [FEATURES.index(name) for name in TOLD_BY_FIRST]
-    inputs, labels = [], []
-    for row in tqdm(list(rows), desc="confidence", file=sys.stderr, mininterval=1):
-        features, right = weighed(engine, row, universe)
-        scores = np.asarray(booster.predict(features))
-        order = np.argsort(-scores, kind="stable")[:SHOWN]
-        first_hit = np.repeat(features[order[:1]][:, told], len(order), axis=0)
-        inputs.append(np.column_stack([scores[order], first_hit]))
-        labels.append(right[order])
-    fitted = LogisticRegression(C=100.0, max_iter=1000).fit(np.vstack(inputs), np.concatenate(labels))
+    inputs, labels, answered = [], [], []
+    for fold in range(FOLDS):
+        booster = learn([one for one in asked if one.fold != fold])
+        for one in asked:
+            if one.fold == fold:
+                found = scores(booster, one.features)
+                order = np.argsort(-found, kind="stable")[:SHOWN]
+                first_hit = np.repeat(one.features[order[:1]][:, told], len(order), axis=0)
+                inputs.append(np.column_stack([found[order], first_hit]))
+                labels.append(one.right[order])
+                answered.append(np.full(len(order), bool(one.gold)))
+    share = _shares(np.concatenate(answered))
+    fitted = LogisticRegression(C=100.0, max_iter=1000).fit(np.vstack(inputs), np.concatenate(labels), share)
     score, *first = fitted.coef_[0].tolist()
     return {
         "score": score,
@@ -132,34 +181,57 @@ def fit_confidence(
     }
 
 
-def recalibrated(
-    fitted: dict[str, Any], engine: SearchEngine, rows: Iterable[Judged], universe: Universe
-) -> dict[str, Any]:
-    """Returns the weights of confidence scaled and shifted (Platt, 1999) to the first hits of these queries.
+def shifted(fitted: dict[str, Any], asked: Sequence[Weighed], booster: lightgbm.Booster) -> dict[str, Any]:
+    """Returns the weights of confidence with the intercept at which it is right, on average, for these first hits.
 
-    Our own queries are drawn evenly over all codes, rare ones too, and are harder than what people ask. Queries
-    that nothing answers count as much as `UNANSWERED` of all.
+    Our own queries are drawn evenly over all codes, rare ones too, and ICD-9 titles are old: both are harder than
+    what people ask. Queries that nothing answers count as much as `UNANSWERED` of all.
     """
-    logits, right, weights = [], [], []
-    for row in tqdm(list(rows), desc="calibration", file=sys.stderr, mininterval=1):
-        features, correct = weighed(engine, row, universe)
-        scores = engine.model.scores(features)
-        if not len(scores):
-            continue
-        first = int(np.argmax(scores))
-        told = sum(features[first, FEATURES.index(name)] * weight for name, weight in fitted["first"].items())
-        logits.append([fitted["score"] * scores[first] + told + fitted["intercept"]])
-        right.append(bool(correct[first]))
-        weights.append(bool(row.gold))
-    answered = np.array(weights)
-    share = np.where(answered, (1 - UNANSWERED) / answered.sum(), UNANSWERED / max((~answered).sum(), 1))
-    platt = LogisticRegression(C=100.0, max_iter=1000).fit(np.array(logits), right, sample_weight=share * len(share))
-    slope, shift = float(platt.coef_[0, 0]), float(platt.intercept_[0])
-    return {
-        "score": fitted["score"] * slope,
-        "first": {name: weight * slope for name, weight in fitted["first"].items()},
-        "intercept": fitted["intercept"] * slope + shift,
-    }
+    logits, right = [], []
+    for one in asked:
+        found = scores(booster, one.features)
+        first = int(np.argmax(found))
+        told = sum(one.features[first, FEATURES.index(name)] * weight for name, weight in fitted["first"].items())
+        logits.append(fitted["score"] * found[first] + told + fitted["intercept"])
+        right.append(bool(one.right[first]))
+    share = _shares([bool(one.gold) for one in asked])
+    low, high = -20.0, 20.0
+    for _ in range(50):
+        shift = (low + high) / 2
+        expected = float((share / (1 + np.exp(-(np.array(logits) + shift)))).sum())
+        low, high = (shift, high) if expected < float(share @ np.array(right)) else (low, shift)
+    return {**fitted, "intercept": fitted["intercept"] + shift}
+
+
+def _shares(answered: Sequence[bool] | NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Returns weights, one on average, that give those without an answer `UNANSWERED` of the whole."""
+    known = np.array(answered)
+    share = np.where(known, (1 - UNANSWERED) / known.sum(), UNANSWERED / max((~known).sum(), 1))
+    return np.asarray(share * len(known))
+
+
+def ablation(asked: Sequence[Weighed], validation: Sequence[Weighed]) -> str:
+    """Returns S@10 and nDCG@10 of models without each group of features, and how much less nDCG@10 is than with all.
+
+    Only the order of the shortlist is looked at: a query with no right code there counts as missed by every model.
+    """
+    found: dict[str, NDArray[np.float64]] = {}
+    for name, without in {"all": (), **GROUPS}.items():
+        booster = learn(asked, without)
+        measured = []
+        for one in validation:
+            order = np.argsort(-scores(booster, _blinded(one.features, without)), kind="stable")[:10]
+            gains = one.right[order] / np.log2(np.arange(2, len(order) + 2))
+            ideal = sum(1 / np.log2(rank + 1) for rank in range(1, min(one.gold, 10) + 1))
+            measured.append([float(one.right[order].any()), float(gains.sum() / ideal)])
+        found[name] = np.array(measured)
+    lines = []
+    for name, values in found.items():
+        lost = found["all"][:, 1] - values[:, 1]
+        low, high = interval(lost)
+        told = f"loses {lost.mean():+.3f} ({low:+.3f} to {high:+.3f})" if name != "all" else f"n {len(validation)}"
+        lines.append(f"{name:20} left out: S@10 {values[:, 0].mean():.3f}  nDCG@10 {values[:, 1].mean():.3f}  {told}")
+    return "\n".join(lines).replace("all                  left out", "nothing              left out")
 
 
 def main() -> int:
@@ -167,31 +239,33 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("judged", nargs="*", type=Path, help="judged files: their training half is learned from too")
     parser.add_argument("--home", type=Path, default=Settings.from_environment().home, help="the index (%(default)s)")
-    parser.add_argument("--sample", type=int, default=1000, help="at most so many queries of a slice (%(default)s)")
+    parser.add_argument("--ablate", action="store_true", help="say what each group of features is worth")
     options = parser.parse_args()
     snapshot, _ = open_best(options.home)
     engine, universe = SearchEngine(snapshot), Universe(snapshot)
     own = [row for path in sorted(OWN.glob("*.jsonl")) for row in read(path)]
-    given = [row for path in options.judged for row in read(path) if in_training(row)]
-    rows = [row for row in sampled([*own, *given], options.sample) if not row.gold or universe.gold(row)]
-    learned = examples(engine, (row for row in rows if row.gold and not is_held_out(row)), universe)
-    data = lightgbm.Dataset(learned.features, learned.right, group=learned.groups)
-    booster = lightgbm.train(PARAMETERS, data, ROUNDS)
+    given = [row for path in options.judged for row in read(path)]
+    rows = [row for row in [*own, *filter(in_training, given)] if is_kept_from_encoder(row)]
+    asked = weigh(engine, [row for row in rows if not row.gold or universe.gold(row)], universe)
+    booster = learn(asked)
     model = convert_lightgbm(
         booster, initial_types=[("features", FloatTensorType([None, len(FEATURES)]))], zipmap=False
     )
     RANKING.parent.mkdir(exist_ok=True)
     RANKING.write_bytes(model.SerializeToString())
-    held = [row for row in rows if not row.gold or is_held_out(row)]
-    confidence = fit_confidence(engine, held, universe, booster)
-    if asked := [row for row in given if row.gold and universe.gold(row) and not row.slice.startswith("icd9")]:
-        engine = SearchEngine(snapshot)  # with the trees just written
-        confidence = recalibrated(confidence, engine, [*asked, *(row for row in own if not row.gold)], universe)
+    confidence = fit_confidence(asked)
+    people = [row for row in given if in_training(row) and universe.gold(row) and not row.slice.startswith("icd9")]
+    if people:
+        without = [one for one in asked if not one.gold]
+        confidence = shifted(confidence, [*weigh(engine, people, universe), *without], booster)
     CONFIDENCE.write_text(json.dumps(confidence, indent=1), encoding="utf-8")
     gains = dict(zip(FEATURES, booster.feature_importance("gain").tolist(), strict=True))
     for name, gain in sorted(gains.items(), key=lambda entry: -entry[1]):
         print(f"{gain / sum(gains.values()):7.1%}  {name}")
-    print(f"{len(learned.groups):,} queries, {len(learned.right):,} candidates; confidence from {len(held):,} queries")
+    print(f"{sum(bool(one.gold) for one in asked):,} queries, {sum(not one.gold for one in asked)} without an answer")
+    if options.ablate:
+        judged = sampled([row for row in given if not in_training(row) and universe.gold(row)], VALIDATION)
+        print(ablation(asked, weigh(engine, judged, universe)))
     return 0
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property, lru_cache
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,21 +18,27 @@ from index.records import CodeKind, CodeSystem, Document, SectionKind
 from index.snapshot import Snapshot
 from index.store import KINDS, SECTIONS, SYSTEMS
 from index.text import stem, words
+from search.alike import Alike, alike
 from search.catalogue import Catalogue
 from search.errors import OutOfRange
+from search.explain import Explanation, explain
 from search.features import candidates, features
 from search.groups import Groups
 from search.model import FITS, Model, shortlist
 from search.query import Query, understand
 from search.ranking import Retrieved, evidence, fuse
 from search.request import MAX_DEPTH, MAX_LIMIT, SearchRequest, Status, parse_system
-from search.similar import Similar, similar_codes
+from search.similar import SimilarCodes, similar_codes
 from search.suggest import MAX_SUGGESTIONS, Suggester, Suggestion
 
 PASSAGES_SHOWN = 3
 
 # Passages that each retriever finds for a query; titles, names and sections of a code compete for them.
 PASSAGES_FOUND = 600
+
+# What the n-th code of a system loses in an answer over all systems, for each doubling of n: in units of the ranking
+# model's score. Its first code loses nothing, so no system's many variants crowd out another's best.
+CROWDING = 0.25
 
 # Answers kept for who asks the same again: a page's filters, pages of hits, what many look up. About 100 KB each.
 ANSWERS_KEPT = 256
@@ -51,11 +58,16 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A ranked code. `score` is the probability, 0 to 1, that it is right; within a section, evidence of rank."""
+    """A ranked code. `score` is the probability, 0 to 1, that it is right; within a section, evidence of rank.
+
+    `alike` tells of other codes of its table that answer as well; `explanation` is there where it was asked for.
+    """
 
     document: Document
     score: float
     passages: tuple[Evidence, ...]
+    alike: Alike | None = None
+    explanation: Explanation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +85,18 @@ class Answer:
     milliseconds: float
     ranked: tuple[int, ...] = ()
     retrieved: tuple[Retrieved, ...] = ()
+
+
+class Ranking(NamedTuple):
+    """Documents, best first, with their scores; what each retriever found; the features of each, where weighed."""
+
+    documents: NDArray[np.int64]
+    scores: NDArray[np.float64]
+    retrieved: Mapping[str, Retrieved]
+    weighed: NDArray[np.float32] | None
+
+
+_NOTHING = Ranking(np.empty(0, dtype=np.int64), np.empty(0), {}, None)
 
 
 class SearchEngine:
@@ -103,22 +127,22 @@ class SearchEngine:
         named = self._literal(query, request, valid)
         if query.only_code and not named:
             query = self.understand(request.q, request.system, codes=False, spelling=request.spelling)
-        ranked = [(position, 1.0) for position in named]
-        retrieved: list[Retrieved] = []
+        ranking = _NOTHING
         if query.stems and not (named and query.only_code):
-            documents, scores, retrieved = self._rank(query, request, valid)
-            first = frozenset(named)
-            found = zip(documents[: MAX_DEPTH + len(first)].tolist(), scores.tolist(), strict=False)
-            ranked += [(position, score) for position, score in found if position not in first]
-        ranked = ranked[:MAX_DEPTH]
-        fits = bool(ranked) and ranked[0][1] >= FITS
-        stems = frozenset((*query.stems, *query.more_stems))
-        hits = tuple(
-            self._hit(position, score, retrieved, stems)
-            for position, score in ranked[request.offset : request.offset + request.limit]
+            ranking = self._rank(query, request, valid)
+        rest = ~np.isin(ranking.documents, named)
+        documents = np.concatenate([np.array(named, dtype=np.int64), ranking.documents[rest]])[:MAX_DEPTH]
+        scores = np.concatenate([np.ones(len(named)), ranking.scores[rest]])[:MAX_DEPTH]
+        return Answer(
+            request,
+            query,
+            self._hits(request, query, documents, scores, ranking),
+            bool(len(scores)) and bool(scores[0] >= FITS),
+            len(documents),
+            0.0,
+            tuple(documents.tolist()),
+            tuple(ranking.retrieved.values()),
         )
-        positions = tuple(position for position, _ in ranked)
-        return Answer(request, query, hits, fits, len(ranked), 0.0, positions, tuple(retrieved))
 
     def understand(
         self, raw: str, system: CodeSystem | None = None, *, codes: bool = True, spelling: bool = True
@@ -136,37 +160,48 @@ class SearchEngine:
 
     def weigh(
         self, query: Query, request: SearchRequest, valid: NDArray[np.bool_] | None
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32], list[Retrieved]]:
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32], dict[str, Retrieved]]:
         """Returns the candidates worth a closer look, ascending, the features of each, and what was retrieved."""
         vectors = self.snapshot.encoder.encode(query.variants)
-        dense, lexical = self._retrieve(query, vectors, request)
-        retrieved = [found for found in (dense, lexical) if found is not None]
-        every = candidates(retrieved, query, self.snapshot, lambda documents: self._allowed(documents, request, valid))
-        weighed = features(every, query, vectors, dense, lexical, self.snapshot)
+        retrieved = self._retrieve(query, vectors, request)
+        every = candidates(
+            list(retrieved.values()), query, self.snapshot, lambda documents: self._allowed(documents, request, valid)
+        )
+        weighed = features(every, query, vectors, retrieved.get("dense"), retrieved.get("lexical"), self.snapshot)
         kept = shortlist(weighed)
         return every[kept], weighed[kept], retrieved
 
-    def _rank(
-        self, query: Query, request: SearchRequest, valid: NDArray[np.bool_] | None
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64], list[Retrieved]]:
-        """Returns the codes that fit, best first, ties in the order of codes, with their scores, and the evidence.
+    def _rank(self, query: Query, request: SearchRequest, valid: NDArray[np.bool_] | None) -> Ranking:
+        """Returns the codes that fit, best first, ties in the order of codes.
 
         Where a section is asked for, only what is found in it counts.
         """
         if request.section is not None or "model" in self._without:
             vectors = self.snapshot.encoder.encode(query.variants)
-            found = [held for held in self._retrieve(query, vectors, request) if held is not None]
-            retrieved = found if valid is None else [held.among(valid) for held in found]
-            documents, scores = fuse(retrieved)
-            return documents.astype(np.int64), scores, retrieved
+            retrieved = self._retrieve(query, vectors, request)
+            if valid is not None:
+                retrieved = {name: held.among(valid) for name, held in retrieved.items()}
+            documents, fused = fuse(list(retrieved.values()))
+            return Ranking(documents.astype(np.int64), fused, retrieved, None)
         every, weighed, retrieved = self.weigh(query, request, valid)
         scores = self.model.scores(weighed)
-        order = np.lexsort((every, -scores))
-        confidence = self.model.confidence(scores, weighed)[order]
-        return together(every[order], query, self.snapshot), confidence, retrieved
+        if request.system is None:
+            scores -= CROWDING * np.log2(self._rank_in_system(every, scores))
+        order = together(every, np.lexsort((every, -scores)), query, self.snapshot)
+        confidence = np.sort(self.model.confidence(scores, weighed))[::-1]
+        return Ranking(every[order], confidence, retrieved, weighed[order])
 
-    def similar(self, system: str, code: str, limit: int) -> list[Similar]:
-        """Returns at most `limit` codes of the same system most like this one, best first.
+    def _rank_in_system(self, documents: NDArray[np.int64], scores: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Returns the rank, from 1, of each document among those of its system."""
+        systems = self.snapshot.passages.system[self.snapshot.passages.titles[documents]]
+        order = np.lexsort((documents, -scores, systems))
+        _, first = np.unique(systems[order], return_index=True)
+        ranks = np.empty(len(documents), dtype=np.int64)
+        ranks[order] = np.arange(len(documents)) - np.repeat(first, np.diff([*first, len(documents)])) + 1
+        return ranks
+
+    def similar(self, system: str, code: str, limit: int) -> SimilarCodes:
+        """Returns the codes of the same system most like this one, at most `limit` in each part, best first.
 
         Raises:
             UnknownSystem, UnknownCode: as for `Catalogue.document`.
@@ -223,21 +258,19 @@ class SearchEngine:
         grouped = self.groups.holds(request.group)
         return grouped if valid is None else grouped & valid
 
-    def _retrieve(
-        self, query: Query, vectors: NDArray[np.float32], request: SearchRequest
-    ) -> tuple[Retrieved | None, Retrieved | None]:
-        """Returns what the dense and the lexical retriever found, None for one that is left out."""
+    def _retrieve(self, query: Query, vectors: NDArray[np.float32], request: SearchRequest) -> dict[str, Retrieved]:
+        """Returns what each retriever found."""
         passages = self.snapshot.passages
-        dense = lexical = None
+        retrieved = {}
         if "dense" not in self._without:
             allowed = passages.allowed(request.system, request.kind, request.section)
             found = self.snapshot.dense.search(vectors, PASSAGES_FOUND, allowed)
-            dense = Retrieved.of(*self._kept(*found), passages)
+            retrieved["dense"] = Retrieved.of(*self._kept(*found), passages)
         if "lexical" not in self._without:
             stems = (*query.stems, *query.more_stems)
             hits = self.snapshot.lexical.search(stems, PASSAGES_FOUND, request.system, request.kind, request.section)
-            lexical = Retrieved.of(*self._kept(*hits), passages)
-        return dense, lexical
+            retrieved["lexical"] = Retrieved.of(*self._kept(*hits), passages)
+        return retrieved
 
     def _kept(
         self, found: NDArray[np.int64], scores: NDArray[np.float32]
@@ -261,38 +294,67 @@ class SearchEngine:
             passes &= passages.kind[titles] == KINDS.index(request.kind)
         return passes
 
-    def _hit(self, position: int, score: float, retrieved: Sequence[Retrieved], stems: frozenset[str]) -> Hit:
+    def _hits(
+        self,
+        request: SearchRequest,
+        query: Query,
+        documents: NDArray[np.int64],
+        scores: NDArray[np.float64],
+        ranking: Ranking,
+    ) -> tuple[Hit, ...]:
+        """Returns the hits of the page that is asked for."""
+        page = slice(request.offset, request.offset + request.limit)
+        shown = documents[page]
+        stems = frozenset((*query.stems, *query.more_stems))
+        as_well = alike(self.snapshot, shown, documents, scores)
+        explanations: dict[int, Explanation] = {}
+        if request.explain and ranking.weighed is not None:
+            weighed = np.flatnonzero(np.isin(ranking.documents, shown))
+            told = ranking.documents[weighed].tolist()
+            rows = ranking.weighed[weighed]
+            found = explain(told, rows, ranking.retrieved, ranking.weighed, self.model)
+            explanations = dict(zip(told, found, strict=True))
+        return tuple(
+            Hit(
+                self.snapshot.documents.brief(position),
+                score,
+                self._evidence(position, ranking.retrieved, stems),
+                others,
+                explanations.get(position),
+            )
+            for position, score, others in zip(shown.tolist(), scores[page].tolist(), as_well, strict=True)
+        )
+
+    def _evidence(
+        self, position: int, retrieved: Mapping[str, Retrieved], stems: frozenset[str]
+    ) -> tuple[Evidence, ...]:
+        """Returns the passages that speak most for a code; its title where there are none."""
         passages = self.snapshot.passages
-        document = self.snapshot.documents.brief(position)
-        shown = [
-            (passages.section_of(passage), passages.text(passage))
-            for passage in evidence(position, retrieved, PASSAGES_SHOWN)
-        ]
-        return Hit(
-            document,
-            score,
-            tuple(
-                Evidence(section, text, highlights(text, stems))
-                for section, text in shown or [(SectionKind.TITLE, document.title)]
-            ),
+        found = evidence(position, list(retrieved.values()), PASSAGES_SHOWN) or [int(passages.titles[position])]
+        return tuple(
+            Evidence(passages.section_of(passage), passages.text(passage), highlights(passages.text(passage), stems))
+            for passage in found
         )
 
 
-def together(documents: NDArray[np.int64], query: Query, snapshot: Snapshot) -> NDArray[np.int64]:
-    """Returns the documents with the codes that a named procedure needs together first, the best of each group.
+def together(
+    documents: NDArray[np.int64], order: NDArray[np.int64], query: Query, snapshot: Snapshot
+) -> NDArray[np.int64]:
+    """Returns the order with the codes that a named procedure needs together first, the best of each group.
 
-    A Whipple is several codes: without this, ten variants of one part would hide the others.
+    `order` has the rows of `documents`, best first. A Whipple is several codes: without this, ten variants of
+    one part would hide the others.
     """
-    place = {document: rank for rank, document in enumerate(documents.tolist())}
+    place = {document: rank for rank, document in enumerate(documents[order].tolist())}
     first: dict[int, None] = {}
     for match in query.matches:
         if match.phrase.groups > 1:
             named, groups, _ = snapshot.phrases.named(match.row)
             for group in range(match.phrase.groups):
-                held = [document for document in named[groups == group].tolist() if document in place]
-                first |= dict.fromkeys(sorted(held, key=place.__getitem__)[:1])
+                held = [place[document] for document in named[groups == group].tolist() if document in place]
+                first |= dict.fromkeys(sorted(held)[:1])
     leading = np.array(list(first), dtype=np.int64)
-    return np.concatenate([leading, documents[~np.isin(documents, leading)]])
+    return np.concatenate([order[leading], np.delete(order, leading)])
 
 
 def highlights(text: str, stems: frozenset[str]) -> tuple[tuple[int, int], ...]:

@@ -31,6 +31,9 @@ FEATURES = (
     "BM25 of synonyms",
     "BM25 of thesaurus",
     "BM25 of sections",
+    "cosine behind the best",
+    "votes for the table",
+    "votes for the body part",
     "query covered by title",
     "title covered by query",
     "more covered by title",
@@ -52,6 +55,10 @@ FEATURES = (
     "percutaneous approach",
     "is ICD-10-PCS",
 )
+
+# Votes for a table or body part: those of so many candidates that are nearest to the query, each by its cosine; one
+# that is so much further from the query has 1 / e of the vote.
+_VOTERS, _VOTE_SCALE = 60, 0.05
 
 # The greatest number of candidates that are weighed; beyond, names go first, then what was found first.
 MOST_CANDIDATES = 4000
@@ -100,6 +107,7 @@ def features(
     for first, held in ((0, dense), (4, lexical)):
         if held is not None and len(held.passages):
             _best_by_section(out, first, documents, held, passages.section, relative=first == 4)
+    _votes(out, place, snapshot.documents.characters(documents))
     covered, covering = columns.coverage(documents, query.stems)
     more, covering_more = columns.coverage(documents, [*query.stems, *query.more_stems])
     out[:, place["query covered by title"]] = covered
@@ -129,6 +137,24 @@ def _best_by_section(
     groups = np.repeat(_GROUP_OF[sections[held.passages]], counts)
     values = np.repeat(scores, counts)
     np.maximum.at(out, (rows_in[present], first + groups[present]), values[present])
+
+
+def _votes(out: NDArray[np.float32], place: dict[str, int], codes: NDArray[np.bytes_]) -> None:
+    """Writes how far each candidate is behind the nearest, and what share of the nearest is of its table or body part.
+
+    What is right has relatives that are nearly right, and what is near by chance stands alone. `codes` has the
+    characters of each; in CPT and HCPCS, whose codes are not composed, these are blocks of the list.
+    """
+    nearest = out[:, :3].max(axis=1)
+    out[:, place["cosine behind the best"]] = nearest.max() - nearest
+    votes = np.exp((nearest - nearest.max()) / _VOTE_SCALE)
+    if len(votes) > _VOTERS:
+        votes[np.argpartition(-nearest, _VOTERS)[_VOTERS:]] = 0
+    votes /= votes.sum()
+    for name, axes in (("votes for the table", [0, 1, 2]), ("votes for the body part", [0, 1, 3])):
+        keys = np.ascontiguousarray(codes[:, axes]).view(f"S{len(axes)}").ravel()
+        _, groups = np.unique(keys, return_inverse=True)
+        out[:, place[name]] = np.bincount(groups, weights=votes)[groups]
 
 
 def _names(

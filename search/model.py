@@ -56,8 +56,8 @@ TOLD_BY_FIRST = (
     "query covered by a name",
 )
 
-# Below this probability of the first hit, an answer says that nothing fits well.
-FITS = 0.4
+# Below this probability of the first hit, an answer says that nothing fits well: it is more likely wrong than right.
+FITS = 0.5
 
 
 def shortlist(features: NDArray[np.float32]) -> NDArray[np.int64]:

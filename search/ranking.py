@@ -62,6 +62,8 @@ def fuse(retrievers: Sequence[Retrieved]) -> tuple[NDArray[np.int32], NDArray[np
     The score is reciprocal rank fusion, the sum of 1 / (RRF_K + rank) over the retrievers, divided by the
     greatest sum there could be: 1 is first in every retriever.
     """
+    if not retrievers:
+        return np.empty(0, dtype=np.int32), np.empty(0)
     groups = [group_by_code(retrieved) for retrieved in retrievers]
     documents = np.unique(np.concatenate([found for found, _ in groups]))
     scores = np.zeros(len(documents))

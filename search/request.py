@@ -50,6 +50,7 @@ class SearchRequest:
     limit: int = 10
     offset: int = 0
     group: str | None = None
+    explain: bool = False
 
     @classmethod
     def checked(
@@ -65,6 +66,7 @@ class SearchRequest:
         limit: int = 10,
         offset: int = 0,
         group: str | None = None,
+        explain: bool = False,
     ) -> SearchRequest:
         """Returns the request; no `kind` means procedures, "any" all kinds; no `status` means active codes.
 
@@ -96,6 +98,7 @@ class SearchRequest:
             limit,
             offset,
             grouped,
+            explain,
         )
 
 

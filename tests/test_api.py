@@ -28,9 +28,9 @@ def test_a_search_answers_with_hits_and_what_it_was_answered_from(client: TestCl
     }  # fmt: skip
     assert {hit["code"] for hit in body["hits"][:2]} == {"0200T", "0201T"}
     hit = body["hits"][0]
-    assert set(hit) == {"system", "code", "title", "kind", "terminated", "score", "passages"}
+    assert set(hit) == {"system", "code", "title", "kind", "terminated", "score", "passages", "alike", "explanation"}
     assert set(hit["passages"][0]) == {"section", "text", "highlights"}
-    assert body["model"] == "all-MiniLM-L6-v2"
+    assert body["model"] == "procedure-MiniLM-L6"
     assert "icd10pcs 2026" in body["releases"]
 
 

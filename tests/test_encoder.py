@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.torch import load_file
 
 from index import encoder
 from index.build import Report
-from index.encoder import EncoderError, PassageEncoder, QueryEncoder
+from index.encoder import ADAPTER, BASE_MODEL, BUNDLED_MODEL, EncoderError, PassageEncoder, QueryEncoder
 
 TEXTS = [
     "cement injection for sacral fracture",
@@ -58,6 +60,40 @@ def test_other_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """The bundled model is checked against the published weights' hash."""
     monkeypatch.setattr(encoder, "BASE_SHA256", "0" * 64)
     with pytest.raises(EncoderError, match=f"got SHA-256 [0-9a-f]{{64}}, expected {'0' * 64}"):
+        PassageEncoder()
+
+
+def test_the_base_model_is_told_apart_from_the_tuned_one(model: PassageEncoder) -> None:
+    """By name it is still there, and its vectors are others."""
+    base = PassageEncoder(BASE_MODEL)
+    assert (base.name, model.name) == (BASE_MODEL, BUNDLED_MODEL)
+    assert base.sha256 != model.sha256
+    vectors = [np.vstack([vectors for _, vectors in one.batches(TEXTS[:1])])[0] for one in (base, model)]
+    assert 0.2 < float(vectors[0] @ vectors[1]) < 0.999
+
+
+def test_an_adapter_adds_the_product_of_its_matrices() -> None:
+    """Each tuned layer is the base's plus up × down, worked out here from the file."""
+    models: list[Any] = [PassageEncoder(BASE_MODEL).model, PassageEncoder().model]
+    base, tuned = (model[0].auto_model for model in models)
+    tensors = load_file(ADAPTER)
+    names = {name.rpartition(".")[0] for name in tensors}
+    assert len(names) == 36  # six blocks of six linear layers
+    for name in names:
+        added = tensors[f"{name}.up"].float() @ tensors[f"{name}.down"].float()
+        expected = base.get_submodule(name).weight + added
+        assert np.allclose(tuned.get_submodule(name).weight.detach().numpy(), expected.detach().numpy(), atol=1e-6)
+
+
+def test_an_adapter_that_was_changed_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its hash stands on its card; and one that is missing is an error, never another model."""
+    changed = tmp_path / "adapter.safetensors"
+    changed.write_bytes(ADAPTER.read_bytes() + b" ")
+    monkeypatch.setattr(encoder, "ADAPTER", changed)
+    with pytest.raises(EncoderError, match=r"got SHA-256 [0-9a-f]{64}, expected [0-9a-f]{64}"):
+        PassageEncoder()
+    monkeypatch.setattr(encoder, "ADAPTER", tmp_path / "nothing")
+    with pytest.raises(EncoderError, match="can't be used"):
         PassageEncoder()
 
 

@@ -126,18 +126,6 @@ def test_an_answer_is_repeatable(engine: SearchEngine) -> None:
     assert sorted(first.hits, key=lambda hit: -hit.score) == list(first.hits)
 
 
-def test_similar_codes_say_what_differs(engine: SearchEngine) -> None:
-    """0201T is most like 0200T, which is unilateral instead of bilateral."""
-    best, *_ = engine.similar("cpt", "0201T", limit=5)
-    assert best.document.code == "0200T"
-    assert [str(difference) for difference in best.differs] == ["unilateral instead of bilateral"]
-
-
-def test_similar_codes_of_a_modifier_are_modifiers(engine: SearchEngine) -> None:
-    """There is only one modifier here, so there is none."""
-    assert engine.similar("hcpcs", "LT", limit=5) == []
-
-
 def test_headers_lead_down_to_codes(engine: SearchEngine) -> None:
     """Section, body system, table, codes; and back up."""
     assert [child.code for child in engine.catalogue.children(engine.catalogue.document("icd10pcs", "0"))] == [
@@ -248,7 +236,7 @@ def test_the_same_question_is_computed_once_a_day_and_never_over_a_change_of_sna
     fresh = SearchEngine(engine.snapshot)
     first = fresh.search(asked)
 
-    def never(self: SearchEngine, *rest: object) -> None:
+    def never(self: SearchEngine, *rest: object, **named: object) -> None:
         raise AssertionError("computed")
 
     monkeypatch.setattr(SearchEngine, "understand", never)

@@ -23,7 +23,8 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
 import evaluate  # noqa: E402
-from evaluate import METRICS, Judged, Universe, ask_url, difference, in_training, interval, read, sampled, scores, table  # noqa: E402
+from evaluate import METRICS, ask_url, difference, scores, table  # noqa: E402
+from judged import Judged, Universe, in_training, interval, read, sampled  # noqa: E402
 
 
 def _judged(

@@ -177,7 +177,7 @@ def test_characters_are_told_of_codes_that_have_them(engine: SearchEngine) -> No
     assert found["characters that say nothing"] == [2, 1, 0]
     assert found["open approach"] == [1, 0, 0]
     assert found["percutaneous approach"] == [0, 1, 0]
-    assert found["cosine of site"][0] == pytest.approx(1, abs=1e-3)  # its body part is the query, word for word
+    assert found["cosine of site"][0] == pytest.approx(1, abs=0.02)  # its body part is the query, word for word
     assert found["cosine of site"][1] < 0.9
     assert found["cosine of site"][2] == found["cosine of operation"][2] == 0
 
@@ -186,7 +186,7 @@ def test_the_title_is_compared_whether_it_was_retrieved_or_not(engine: SearchEng
     """Asked in its own words, its cosine is 1, and it covers the query and the query it."""
     title = "Resection of Gallbladder, Open Approach"
     found = _features(engine, ["0FT40ZZ", "0FT44ZZ"], engine.understand(title), text=title)
-    assert found["cosine of title"][0] == pytest.approx(1, abs=1e-3)
+    assert found["cosine of title"][0] == pytest.approx(1, abs=0.02)  # queries are encoded in int8
     assert found["cosine of title"][1] < found["cosine of title"][0]
     assert found["query covered by title"][0] == found["title covered by query"][0] == pytest.approx(1)
     assert found["query covered by title"][1] < 1

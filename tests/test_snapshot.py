@@ -39,7 +39,7 @@ def _files(folder: Path) -> list[str]:
 def test_the_manifest_says_what_is_inside(built: Report) -> None:
     """Model, releases with versions and hashes, counts, and a checksum for every file."""
     manifest = snapshot.verify(built.folder)
-    assert manifest.model["name"] == "all-MiniLM-L6-v2"
+    assert manifest.model["name"] == "procedure-MiniLM-L6"
     assert {(release.system, release.version) for release in manifest.releases} >= {
         ("icd10pcs", "2026"),
         ("hcpcs", "2026-01"),

@@ -13,7 +13,7 @@ from index.records import Change, Document, Policy
 from index.snapshot import Manifest
 from search.engine import Answer, Hit
 from search.errors import RequestError
-from search.similar import Similar
+from search.similar import Similar, SimilarCodes
 from search.suggest import Suggestion
 
 
@@ -47,6 +47,7 @@ class SearchBody(BaseModel):
         str | None,
         Field(description="Only this body system or group of its system.", examples=["icd10pcs:0Q", "hcpcs:E"]),
     ] = None
+    explain: Annotated[bool, Field(description="Tell why each hit stands where it does.", examples=[True])] = False
     limit: Annotated[int, Field(description="Hits a page, 1 to 100.", examples=[10])] = 10
     offset: Annotated[int, Field(description="Hits to pass over; offset + limit ≤ 1,000.", examples=[0])] = 0
 
@@ -78,6 +79,39 @@ class PassageShown(BaseModel):
     ]
 
 
+class AlikeShown(BaseModel):
+    """Other codes of a hit's table that answer about as well."""
+
+    count: Annotated[int, Field(description="How many.", examples=[11])]
+    differ: Annotated[list[str], Field(description="The characters that differ.", examples=[["Approach", "Device"]])]
+
+
+class PlaceShown(BaseModel):
+    """Where a retriever has a code."""
+
+    retriever: Annotated[str, Field(description="dense or lexical.", examples=["dense"])]
+    rank: Annotated[int, Field(description="From 1, by the code's best passage.", examples=[3])]
+    score: Annotated[float, Field(description="A cosine (dense) or a BM25 score (lexical).", examples=[0.71])]
+
+
+class ShareShown(BaseModel):
+    """What one feature adds to a hit's score."""
+
+    feature: Annotated[str, Field(description="Its name.", examples=["cosine of title"])]
+    value: Annotated[float, Field(description="Its value.", examples=[0.71])]
+    share: Annotated[
+        float, Field(description="Score less the score with the candidates' median instead.", examples=[0.4])
+    ]
+
+
+class ExplanationShown(BaseModel):
+    """Why a hit stands where it does."""
+
+    score: Annotated[float, Field(description="The ranking model's, of no fixed range.", examples=[1.9])]
+    retrievers: Annotated[list[PlaceShown], Field(description="Those that found it.")]
+    features: Annotated[list[ShareShown], Field(description="Greatest shares first.")]
+
+
 class HitShown(BaseModel):
     """A ranked code."""
 
@@ -88,6 +122,8 @@ class HitShown(BaseModel):
     terminated: Annotated[date | None, Field(description="When it stopped being valid, if it did.")]
     score: Annotated[float, Field(description="0 to 1: how likely it is right.", examples=[0.98])]
     passages: Annotated[list[PassageShown], Field(description="Why it matched, best first.")]
+    alike: Annotated[AlikeShown | None, Field(description="Other codes of its table that answer as well, if any.")]
+    explanation: Annotated[ExplanationShown | None, Field(description="Where `explain` was asked for.")]
 
 
 class ReleaseShown(BaseModel):
@@ -294,43 +330,49 @@ class SimilarHit(BaseModel):
     system: Annotated[str, Field(description="Code system.", examples=["cpt"])]
     code: Annotated[str, Field(description="The code.", examples=["0200T"])]
     title: Annotated[str, Field(description="Its descriptor.")]
-    score: Annotated[float, Field(description="Cosine of the titles, -1 to 1.", examples=[0.97])]
+    score: Annotated[
+        float, Field(description="How like, 0 to 1: equal characters and the titles' cosine.", examples=[0.97])
+    ]
     differs: Annotated[list[DifferenceShown], Field(description="What sets it apart.")]
+
+    @classmethod
+    def of(cls, similar: Similar) -> SimilarHit:
+        """Returns the similar code in this shape."""
+        document = similar.document
+        return cls(
+            system=document.system,
+            code=document.code,
+            title=document.title,
+            score=round(similar.score, 6),
+            differs=[
+                DifferenceShown(
+                    attribute=difference.attribute, this=difference.this, other=difference.other, text=str(difference)
+                )
+                for difference in similar.differs
+            ],
+        )
 
 
 class SimilarAnswer(BaseModel):
-    """Codes most like one code."""
+    """Codes most like one code, each list best first and at most `limit` long."""
 
     system: Annotated[str, Field(description="Code system.", examples=["cpt"])]
     code: Annotated[str, Field(description="The code asked for.", examples=["0201T"])]
     title: Annotated[str, Field(description="Its descriptor.")]
-    hits: Annotated[list[SimilarHit], Field(description="Most like it first.")]
+    siblings: Annotated[list[SimilarHit], Field(description="The same but for one character or attribute.")]
+    related: Annotated[list[SimilarHit], Field(description="Other ways to treat the same thing, one code of each.")]
+    hits: Annotated[list[SimilarHit], Field(description="The most like of all, in one list.")]
 
     @classmethod
-    def of(cls, document: Document, found: Sequence[Similar]) -> SimilarAnswer:
+    def of(cls, document: Document, found: SimilarCodes) -> SimilarAnswer:
         """Returns the similar codes in this shape."""
         return cls(
             system=document.system,
             code=document.code,
             title=document.title,
-            hits=[
-                SimilarHit(
-                    system=similar.document.system,
-                    code=similar.document.code,
-                    title=similar.document.title,
-                    score=round(similar.score, 6),
-                    differs=[
-                        DifferenceShown(
-                            attribute=difference.attribute,
-                            this=difference.this,
-                            other=difference.other,
-                            text=str(difference),
-                        )
-                        for difference in similar.differs
-                    ],
-                )
-                for similar in found
-            ],
+            siblings=[SimilarHit.of(similar) for similar in found.siblings],
+            related=[SimilarHit.of(similar) for similar in found.related],
+            hits=[SimilarHit.of(similar) for similar in found.hits],
         )
 
 
@@ -401,6 +443,8 @@ def _hit(hit: Hit) -> HitShown:
         terminated=document.terminated,
         score=round(hit.score, 6),
         passages=[PassageShown.model_validate(passage, from_attributes=True) for passage in hit.passages],
+        alike=AlikeShown.model_validate(hit.alike, from_attributes=True) if hit.alike else None,
+        explanation=ExplanationShown.model_validate(hit.explanation, from_attributes=True) if hit.explanation else None,
     )
 
 

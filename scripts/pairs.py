@@ -1,0 +1,127 @@
+"""Pairs of queries and passages that an encoder learns from, drawn from an index and from queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from judged import Judged, Universe
+from numpy.typing import NDArray
+
+from index.records import CodeKind, CodeSystem, SectionKind
+from index.snapshot import Snapshot
+
+BATCH = 96  # queries a step; as many wrong codes beside the right ones
+
+# What a batch is drawn from. Phrases are many and easy; asked queries are few, and what we are judged by.
+SHARES = {"thesaurus": 0.3, "index": 0.2, "own": 0.25, "judged": 0.25}
+# A name of more codes says too little about each.
+MOST_NAMED = 300
+# The share of right passages that are titles; the others are other names and sections of a right code.
+TITLES = 0.75
+# A wrong code is drawn from so many that the index holds to be nearest to the query.
+NEAREST = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A query and its right codes: positions of documents, and how likely each is drawn."""
+
+    text: str
+    right: NDArray[np.int64]
+    weights: NDArray[np.float64]
+
+
+class Pairs:
+    """Draws batches of queries with a right and a wrong passage each."""
+
+    def __init__(self, snapshot: Snapshot, asked: dict[str, list[Asked]]) -> None:
+        self._snapshot, self._asked = snapshot, {name: held for name, held in asked.items() if held}
+        self._random = np.random.default_rng(7)
+        shares = np.array([SHARES[name] for name in self._asked])
+        self._shares = shares / shares.sum()
+        passages, documents = snapshot.passages, snapshot.documents
+        procedures = [p for p in range(len(documents)) if documents.brief(p).kind is CodeKind.PROCEDURE]
+        self.procedures = np.array(procedures, dtype=np.int64)
+        self._titles = snapshot.dense.vectors(passages.titles[self.procedures].astype(np.int64))
+        self._of_document: dict[int, list[int]] = {}
+        flat, starts = passages.documents(np.flatnonzero(passages.allowed(None, CodeKind.PROCEDURE, None)))
+        named = np.repeat(np.flatnonzero(passages.allowed(None, CodeKind.PROCEDURE, None)), np.diff(starts))
+        for document, passage in zip(flat.tolist(), named.tolist(), strict=True):
+            if passages.section_of(passage) is not SectionKind.TITLE:
+                self._of_document.setdefault(document, []).append(passage)
+
+    def batch(self) -> tuple[list[str], list[str], NDArray[np.bool_]]:
+        """Returns queries; their right passages, then the wrong ones; and which others are right too."""
+        names = self._random.choice(list(self._asked), BATCH, p=self._shares)
+        drawn = [held[int(self._random.integers(len(held)))] for held in (self._asked[name] for name in names)]
+        right = [int(self._random.choice(asked.right, p=asked.weights)) for asked in drawn]
+        ids = [self._right(asked, document) for asked, document in zip(drawn, right, strict=True)]
+        titles = self._snapshot.passages.titles
+        ids += titles[self._wrong(drawn, right)].tolist()
+        flat, starts = self._snapshot.passages.documents(np.array(ids, dtype=np.int64))
+        holders = [set(flat[starts[j] : starts[j + 1]].tolist()) for j in range(len(ids))]
+        held = [set(asked.right.tolist()) for asked in drawn]
+        also = np.array([[not mine.isdisjoint(holder) for holder in holders] for mine in held])
+        also[np.arange(BATCH), np.arange(BATCH)] = False
+        texts = [self._snapshot.passages.text(passage) for passage in ids]
+        return [asked.text for asked in drawn], texts, also
+
+    def _right(self, asked: Asked, document: int) -> int:
+        """Returns a passage of the document: mostly its title, never the query itself."""
+        others = self._of_document.get(document, [])
+        if others and self._random.random() > TITLES:
+            passage = others[int(self._random.integers(len(others)))]
+            if self._snapshot.passages.text(passage).lower() != asked.text.lower():
+                return passage
+        return int(self._snapshot.passages.titles[document])
+
+    def _wrong(self, drawn: Sequence[Asked], right: Sequence[int]) -> list[int]:
+        """Returns a wrong document for each query: by turns one that the index takes for near, and a sibling."""
+        near = self._snapshot.encoder.encode([asked.text for asked in drawn[::2]]) @ self._titles.T
+        found: list[int] = []
+        for number, asked in enumerate(drawn):
+            if number % 2:
+                others = self._siblings(right[number])
+            else:
+                row = near[number // 2]
+                nearest = np.argpartition(-row, NEAREST + len(asked.right))[: NEAREST + len(asked.right)]
+                others = self.procedures[nearest]
+            wrong = np.setdiff1d(others, asked.right)
+            found.append(int(self._random.choice(wrong if len(wrong) else self.procedures)))
+        return found
+
+    def _siblings(self, document: int) -> NDArray[np.int64]:
+        """Returns codes of the same table, or of the same body part in another; or neighbours in the code's list."""
+        documents = self._snapshot.documents
+        code = documents.brief(document).code
+        if len(code) < 7:
+            return np.clip(np.arange(document - 8, document + 9), self.procedures[0], self.procedures[-1])
+        if self._random.random() < 0.5:
+            return np.array(documents.starting_with(CodeSystem.ICD10PCS, code[:3]), dtype=np.int64)
+        below = np.array(documents.starting_with(CodeSystem.ICD10PCS, code[:2]), dtype=np.int64)
+        same: NDArray[np.int64] = below[documents.characters(below)[:, 3] == code[3].encode()]
+        return same
+
+
+def names(snapshot: Snapshot) -> Iterator[tuple[str, Asked]]:
+    """Yields every name of the index that says something about the codes it stands for, with where it is from."""
+    for row, phrase in snapshot.phrases:
+        documents, _, ranks = snapshot.phrases.named(row)
+        if 0 < len(documents) <= MOST_NAMED:
+            weights = 1 / (1.0 + ranks) ** 2
+            source = "thesaurus" if phrase.kind != "synonym" else "index"
+            yield source, Asked(phrase.text, documents.astype(np.int64), weights / weights.sum())
+
+
+def queries(rows: Iterable[Judged], universe: Universe, snapshot: Snapshot) -> list[tuple[Judged, Asked]]:
+    """Returns the queries that something answers, with their right codes."""
+    found = []
+    for row in rows:
+        system = CodeSystem(row.system or "icd10pcs")
+        positions = (snapshot.documents.find(system, code) for code in universe.gold(row)) if row.gold else ()
+        right = np.array(sorted(p for p in positions if p is not None), dtype=np.int64)
+        if len(right):
+            found.append((row, Asked(row.query, right, np.full(len(right), 1 / len(right)))))
+    return found

@@ -1,0 +1,49 @@
+"""How many codes of one table answer about as well as a hit, and what they differ in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from index.snapshot import Snapshot
+
+# Codes answer about equally well when the less likely is at least so likely, as a share of the other.
+_EQUALLY = 0.7
+
+TABLE = 3  # the characters of an ICD-10-PCS code that name its table
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """Other codes of a hit's table that answer about as well: how many, and the characters that differ, by name."""
+
+    count: int
+    differ: tuple[str, ...]
+
+
+def alike(
+    snapshot: Snapshot, shown: NDArray[np.int64], documents: NDArray[np.int64], scores: NDArray[np.float64]
+) -> list[Alike | None]:
+    """Returns what is alike each of the documents shown among all that were ranked, None where nothing is.
+
+    `scores`, shape (documents,), are those of the ranked ones, 0 to 1. Only ICD-10-PCS has tables.
+    """
+    if not len(shown):
+        return []
+    codes = snapshot.documents.characters(documents)
+    composed = codes[:, -1] != b""
+    found: list[Alike | None] = []
+    for position in shown.tolist():
+        row = int(np.flatnonzero(documents == position)[0])
+        same = composed & (codes[:, :TABLE] == codes[row, :TABLE]).all(axis=1)
+        same &= (scores >= _EQUALLY * scores[row]) & (scores * _EQUALLY <= scores[row])
+        same[row] = False
+        if composed[row] and same.any():
+            names = [character.axis for character in snapshot.documents[position].characters]
+            differing = np.flatnonzero((codes[same] != codes[row]).any(axis=0)).tolist()
+            found.append(Alike(int(same.sum()), tuple(names[axis] for axis in differing if axis < len(names))))
+        else:
+            found.append(None)
+    return found
