@@ -35,7 +35,7 @@ from index.records import CodeSystem  # noqa: E402
 from index.snapshot import open_best  # noqa: E402
 from search.engine import SearchEngine  # noqa: E402
 from search.features import FEATURES  # noqa: E402
-from search.model import CONFIDENCE, CONTRADICTION, RANKING, ROUGH_WEIGHTS, TOLD_BY_FIRST  # noqa: E402
+from search.model import CONFIDENCE, RANKING, ROUGH_WEIGHTS, TOLD_BY_FIRST, adjusted  # noqa: E402
 from search.request import SearchRequest  # noqa: E402
 from search.settings import Settings  # noqa: E402
 
@@ -149,8 +149,7 @@ def _blinded(features: NDArray[np.float32], without: tuple[str, ...]) -> NDArray
 
 def scores(booster: lightgbm.Booster, features: NDArray[np.float32]) -> NDArray[np.float64]:
     """Returns what the service's model makes of the features, with these trees."""
-    contradicted = features[:, FEATURES.index("attributes that contradict")]
-    return np.asarray(booster.predict(features) - CONTRADICTION * contradicted, dtype=np.float64)
+    return adjusted(np.asarray(booster.predict(features), dtype=np.float64), features)
 
 
 def fit_confidence(asked: Sequence[Weighed]) -> dict[str, Any]:

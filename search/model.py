@@ -46,6 +46,10 @@ ROUGH_WEIGHTS = np.array([_ROUGH.get(name, 0.0) for name in FEATURES], dtype=np.
 # a pair of siblings may make up for.
 CONTRADICTION = 1.0
 
+# What the cosine of the title adds to the trees' score: trees go in steps, and between codes on the same step the one
+# whose title is nearest leads.
+TITLE = 0.6
+
 # What confidence looks at beside a hit's own score: features of the first hit, which tell how well the query is
 # understood at all.
 TOLD_BY_FIRST = (
@@ -68,6 +72,15 @@ def shortlist(features: NDArray[np.float32]) -> NDArray[np.int64]:
     return np.sort(np.argpartition(-rough, SHORTLIST)[:SHORTLIST])
 
 
+def adjusted(scores: NDArray[np.float64], features: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Returns the scores of trees with what `CONTRADICTION` takes from each row and `TITLE` adds."""
+    contradicted = features[:, FEATURES.index("attributes that contradict")]
+    adjusted_scores: NDArray[np.float64] = (
+        scores - CONTRADICTION * contradicted + TITLE * features[:, FEATURES.index("cosine of title")]
+    )
+    return adjusted_scores
+
+
 class Model:
     """Scores candidates, and says how likely each is right."""
 
@@ -80,8 +93,7 @@ class Model:
 
     def scores(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Returns a score for each row, higher is better, of no fixed range."""
-        contradicted = features[:, FEATURES.index("attributes that contradict")]
-        return self._trees.scores(features) - CONTRADICTION * contradicted
+        return adjusted(self._trees.scores(features), features)
 
     def confidence(self, scores: NDArray[np.float64], features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Returns the probability, 0 to 1, that each candidate is right; it falls with the score."""
