@@ -211,8 +211,9 @@ def _spelt(text: str, phrases: PhraseBook, vocabulary: Vocabulary, steps: list[S
 
     def corrected(found: re.Match[str]) -> str:
         word = found[0]
-        (folded,) = words_of(word) or ("",)
-        if len(folded) < SHORTEST or folded in vocabulary or word.isupper() or phrases.find(tokens(word)):
+        folded = " ".join(words_of(word))  # two words where a sign between letters is none of a word: "AA¹AA"
+        known = folded in vocabulary or phrases.find(tokens(word))
+        if known or " " in folded or len(folded) < SHORTEST or word.isupper():
             return word
         nearest = vocabulary.nearest(folded)
         if nearest is None:
