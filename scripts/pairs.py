@@ -46,8 +46,9 @@ class Pairs:
         self.procedures = np.array(procedures, dtype=np.int64)
         self._titles = snapshot.dense.vectors(passages.titles[self.procedures].astype(np.int64))
         self._of_document: dict[int, list[int]] = {}
-        flat, starts = passages.documents(np.flatnonzero(passages.allowed(None, CodeKind.PROCEDURE, None)))
-        named = np.repeat(np.flatnonzero(passages.allowed(None, CodeKind.PROCEDURE, None)), np.diff(starts))
+        searched = np.flatnonzero(passages.allowed(None, CodeKind.PROCEDURE, None))
+        flat, starts = passages.documents(searched)
+        named = np.repeat(searched, np.diff(starts))
         for document, passage in zip(flat.tolist(), named.tolist(), strict=True):
             if passages.section_of(passage) is not SectionKind.TITLE:
                 self._of_document.setdefault(document, []).append(passage)

@@ -34,6 +34,7 @@ from tqdm import trange  # noqa: E402
 from index.encoder import ADAPTER, ADAPTER_CARD, BASE_MODEL, BASE_SHA256, PassageEncoder  # noqa: E402
 from index.records import SectionKind  # noqa: E402
 from index.snapshot import Snapshot, open_best  # noqa: E402
+from index.store import SECTIONS  # noqa: E402
 from search.settings import Settings  # noqa: E402
 
 OWN = Path(__file__).parent / "queries"
@@ -124,7 +125,7 @@ class HeldOut:
         of = np.repeat(np.arange(len(passages)), np.diff(starts))
         told = np.isin(flat, pages) & ~np.isin(
             passages.section[of],
-            [list(SectionKind).index(SectionKind.TITLE), list(SectionKind).index(SectionKind.THESAURUS)],
+            [SECTIONS.index(SectionKind.TITLE), SECTIONS.index(SectionKind.THESAURUS)],
         )
         self._section_of, self._sections = flat[told], of[told]
 

@@ -215,7 +215,7 @@ def ablation(asked: Sequence[Weighed], validation: Sequence[Weighed]) -> str:
     Only the order of the shortlist is looked at: a query with no right code there counts as missed by every model.
     """
     found: dict[str, NDArray[np.float64]] = {}
-    for name, without in {"all": (), **GROUPS}.items():
+    for name, without in {"nothing": (), **GROUPS}.items():
         booster = learn(asked, without)
         measured = []
         for one in validation:
@@ -226,11 +226,11 @@ def ablation(asked: Sequence[Weighed], validation: Sequence[Weighed]) -> str:
         found[name] = np.array(measured)
     lines = []
     for name, values in found.items():
-        lost = found["all"][:, 1] - values[:, 1]
+        lost = found["nothing"][:, 1] - values[:, 1]
         low, high = interval(lost)
-        told = f"loses {lost.mean():+.3f} ({low:+.3f} to {high:+.3f})" if name != "all" else f"n {len(validation)}"
+        told = f"loses {lost.mean():+.3f} ({low:+.3f} to {high:+.3f})" if name != "nothing" else f"n {len(validation)}"
         lines.append(f"{name:20} left out: S@10 {values[:, 0].mean():.3f}  nDCG@10 {values[:, 1].mean():.3f}  {told}")
-    return "\n".join(lines).replace("all                  left out", "nothing              left out")
+    return "\n".join(lines)
 
 
 def main() -> int:

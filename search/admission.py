@@ -10,8 +10,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from search.errors import Overloaded, RequestError
 
-# Requests that a process works on or holds waiting. At some 150 answers a second the last one waits under half a
-# second; more would wait longer than people do, and their answers would be made for nobody.
+# Requests that a process works on or holds waiting. At some 80 answers a second the last one waits under a second;
+# more would wait longer than people do, and their answers would be made for nobody.
 MOST_WAITING = 64
 
 # Seconds after which a client that was turned away may come again: the queue is empty by then.

@@ -331,10 +331,8 @@ class SearchEngine:
         """Returns the passages that speak most for a code; its title where there are none."""
         passages = self.snapshot.passages
         found = evidence(position, list(retrieved.values()), PASSAGES_SHOWN) or [int(passages.titles[position])]
-        return tuple(
-            Evidence(passages.section_of(passage), passages.text(passage), highlights(passages.text(passage), stems))
-            for passage in found
-        )
+        told = ((passages.section_of(passage), passages.text(passage)) for passage in found)
+        return tuple(Evidence(section, text, highlights(text, stems)) for section, text in told)
 
 
 def together(
