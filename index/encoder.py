@@ -1,4 +1,4 @@
-"""Texts to vectors: sentence-transformers for passages, its ONNX export for queries.
+"""Texts to vectors: a sentence-transformers model, exported to ONNX once for passages and queries alike.
 
 Both hold the same weights, so a query and the passages it is compared with can't drift apart. Only
 `PassageEncoder` imports torch, and only when it is made: the service never does.
@@ -11,8 +11,10 @@ import json
 import os
 import warnings
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -32,8 +34,12 @@ ADAPTER = Path(__file__).parent / "weights" / "adapter.safetensors"
 # The hashes of the adapter and of the base model that it belongs to.
 ADAPTER_CARD = ADAPTER.with_suffix(".json")
 
-# Texts a call to the model, longest first: few padded tokens, and progress several times a second.
-BATCH = 64
+# Passages that go through the model together: as many as its caches hold. 16 of like length take three quarters of the
+# time of 64, and half of what they take in torch.
+BATCH = 16
+
+# Passages that are cut into tokens at a time, and then ordered by their number.
+_AT_ONCE = 4096
 
 
 class EncoderError(Exception):
@@ -64,28 +70,34 @@ class PassageEncoder:
         self.name = model if ours else Path(model).name
         self.sha256 = _weights_hash(self.model.state_dict())
         self.dimensions = int(self.model.get_embedding_dimension() or 0)
+        self.max_tokens = int(self.model.max_seq_length or 512)
 
     def batches(self, texts: Sequence[str]) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
         """Yields positions in `texts` and their unit vectors, float32 of shape (positions, dimensions).
 
-        Long texts come first, so that little is padded; after the last batch every text has had its vector.
+        Texts of like length go together, long ones first, so that little is padded; after the last batch every text
+        has had its vector.
         """
+        session = _session(self._exported, threads=os.cpu_count() or 1)
+        tokenizer = Tokenizer.from_str(self.model.tokenizer.backend_tokenizer.to_str())
+        tokenizer.enable_truncation(self.max_tokens)
+        tokenizer.no_padding()
         order = sorted(range(len(texts)), key=lambda position: (-len(texts[position]), position))
-        for start in range(0, len(order), BATCH):
-            positions = order[start : start + BATCH]
-            vectors = self.model.encode(
-                [texts[position] for position in positions],
-                batch_size=BATCH,
-                normalize_embeddings=True,
-                show_progress_bar=False,
-            )
-            yield positions, np.asarray(vectors, dtype=np.float32)
+        for start in range(0, len(order), _AT_ONCE):
+            held = order[start : start + _AT_ONCE]
+            encodings = tokenizer.encode_batch([texts[position] for position in held])
+            by_length = sorted(range(len(held)), key=lambda row: -len(encodings[row].ids))
+            for first in range(0, len(held), BATCH):
+                rows = by_length[first : first + BATCH]
+                yield [held[row] for row in rows], _vectors(session, [encodings[row] for row in rows])
 
-    def export(self, folder: Path) -> None:
-        """Writes the same weights as `QueryEncoder` reads them: model.onnx, tokenizer.json, encoder.json."""
+    @cached_property
+    def _exported(self) -> Path:
+        """The model as ONNX, float32, in a folder that goes when this process does."""
         import torch
 
-        folder.mkdir()
+        self._folder = TemporaryDirectory()
+        path = Path(self._folder.name) / "model.onnx"
         model = self.model
 
         class Pipeline(torch.nn.Module):
@@ -106,21 +118,25 @@ class PassageEncoder:
             torch.onnx.export(
                 Pipeline().eval(),
                 (example, example),
-                str(folder / "model.float32.onnx"),
+                str(path),
                 input_names=["input_ids", "attention_mask"],
                 output_names=["vector"],
                 dynamic_axes={"input_ids": axes, "attention_mask": axes, "vector": {0: "text"}},
                 opset_version=17,
                 dynamo=False,
             )
-        _quantise(folder / "model.float32.onnx", folder / "model.onnx")
-        (folder / "model.float32.onnx").unlink()
+        return path
+
+    def export(self, folder: Path) -> None:
+        """Writes what `QueryEncoder` reads: model.onnx, in int8; tokenizer.json; encoder.json."""
+        folder.mkdir()
+        _quantise(self._exported, folder / "model.onnx")
         self.model.tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
         description = {
             "name": self.name,
             "sha256": self.sha256,
             "dimensions": self.dimensions,
-            "max_tokens": self.model.max_seq_length,
+            "max_tokens": self.max_tokens,
         }
         (folder / "encoder.json").write_text(json.dumps(description, indent=2), encoding="utf-8")
 
@@ -137,14 +153,14 @@ class QueryEncoder:
         try:
             description = json.loads((folder / "encoder.json").read_text(encoding="utf-8"))
             self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-            self._session = _session(folder / "model.onnx")
+            self._session = _session(folder / "model.onnx", threads=1)
         except Exception as error:  # onnxruntime and tokenizers raise bare Exceptions of their own
             raise EncoderError(f"query encoder in {folder} does not load: {error}") from error
         self.name: str = description["name"]
         self.sha256: str = description["sha256"]
         self.dimensions: int = description["dimensions"]
         self._tokenizer.enable_truncation(description["max_tokens"])
-        self._tokenizer.enable_padding()
+        self._tokenizer.no_padding()
 
     def words(self) -> list[str]:
         """Returns the words that the tokenizer knows whole: the commonest of general English."""
@@ -152,12 +168,7 @@ class QueryEncoder:
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Returns one unit vector per text, float32 of shape (texts, dimensions); long texts are cut."""
-        encodings = self._tokenizer.encode_batch(list(texts))
-        inputs = {
-            "input_ids": np.array([encoding.ids for encoding in encodings], dtype=np.int64),
-            "attention_mask": np.array([encoding.attention_mask for encoding in encodings], dtype=np.int64),
-        }
-        return np.asarray(self._session.run(["vector"], inputs)[0], dtype=np.float32)
+        return _vectors(self._session, self._tokenizer.encode_batch(list(texts)))
 
 
 class Trees:
@@ -170,7 +181,7 @@ class Trees:
             EncoderError: it is missing or no ONNX model.
         """
         try:
-            self._session = _session(path)
+            self._session = _session(path, threads=1)
         except Exception as error:  # onnxruntime raises bare Exceptions of its own
             raise EncoderError(f"ranking model {path} does not load: {error}") from error
         self._input = self._session.get_inputs()[0].name
@@ -180,15 +191,26 @@ class Trees:
         return np.asarray(self._session.run(None, {self._input: features})[0], dtype=np.float64).ravel()
 
 
-def _session(path: Path) -> onnxruntime.InferenceSession:
-    """Opens an ONNX model that runs in the thread that calls it.
+def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+    """Opens an ONNX model that runs on so many cores.
 
-    A query is too short to be shared: a second thread saves a fifth of the time and spins while it waits, and
-    processes beside this one need the cores.
+    A query gets one, that of the thread that calls: it is too short to be shared. A second thread saves a fifth of the
+    time and spins while it waits, and processes beside this one need the cores.
     """
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def _vectors(session: onnxruntime.InferenceSession, encodings: Sequence[Any]) -> NDArray[np.float32]:
+    """Returns the unit vectors of texts that were cut into tokens, float32 of shape (texts, dimensions)."""
+    longest = max((len(encoding.ids) for encoding in encodings), default=0)
+    tokens = np.zeros((len(encodings), longest), dtype=np.int64)
+    mask = np.zeros_like(tokens)
+    for row, encoding in enumerate(encodings):
+        tokens[row, : len(encoding.ids)] = encoding.ids
+        mask[row, : len(encoding.ids)] = 1
+    return np.asarray(session.run(["vector"], {"input_ids": tokens, "attention_mask": mask})[0], dtype=np.float32)
 
 
 def _quantise(source: Path, target: Path) -> None:

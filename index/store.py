@@ -9,6 +9,7 @@ import mmap
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -27,6 +28,7 @@ SECTIONS = tuple(SectionKind)
 _KEY_TYPE = "S16"
 
 LONGEST_CODE = 7  # characters
+TABLE = 3  # the characters of an ICD-10-PCS code that name its table
 
 _Record = TypeVar("_Record")
 _Shared = TypeVar("_Shared", bound=Hashable)
@@ -125,6 +127,7 @@ class DocumentStore:
         self._keys = np.load(folder / "keys.npy")
         self._validity: NDArray[np.int32] = np.load(folder / "validity.npy")
         self.changed: NDArray[np.int32] = np.load(folder / "changed.npy")
+        self._axes: dict[bytes, tuple[str, ...]] = {}
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -149,9 +152,20 @@ class DocumentStore:
 
     def characters(self, positions: NDArray[np.int64]) -> NDArray[np.bytes_]:
         """Returns the codes' characters one by one, "S1" of shape (positions, 7); empty behind a code's end."""
-        letters = self._keys[positions].view("S1").reshape(len(positions), -1)
+        return self._letters[positions]
+
+    @cached_property
+    def _letters(self) -> NDArray[np.bytes_]:
+        letters = self._keys.view("S1").reshape(len(self), -1)
         first = np.argmax(letters == b":", axis=1) + 1
         return np.take_along_axis(letters, first[:, np.newaxis] + np.arange(LONGEST_CODE), axis=1)
+
+    def axes(self, position: int) -> tuple[str, ...]:
+        """Returns what the characters of a composed code stand for, in order; all codes of its table say the same."""
+        table = self._letters[position, :TABLE].tobytes()
+        if table not in self._axes:
+            self._axes[table] = tuple(character.axis for character in self[position].characters)
+        return self._axes[table]
 
     def valid(self, on: date) -> NDArray[np.bool_]:
         """Returns which documents' codes are valid on that day, shape (documents,)."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,13 +15,13 @@ from index.snapshot import Snapshot
 BATCH = 96  # queries a step; as many wrong codes beside the right ones
 
 # What a batch is drawn from. Phrases are many and easy; asked queries are few, and what we are judged by.
-SHARES = {"thesaurus": 0.3, "index": 0.2, "own": 0.25, "judged": 0.25}
+SHARES = {"thesaurus": 0.22, "index": 0.15, "composed": 0.18, "own": 0.22, "judged": 0.23}
 # A name of more codes says too little about each.
 MOST_NAMED = 300
 # The share of right passages that are titles; the others are other names and sections of a right code.
 TITLES = 0.75
-# A wrong code is drawn from so many that the index holds to be nearest to the query.
-NEAREST = 40
+# A wrong code is drawn from so many that the model itself holds to be nearest to the query, among so many titles.
+NEAREST, MINED = 12, 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +34,26 @@ class Asked:
 
 
 class Pairs:
-    """Draws batches of queries with a right and a wrong passage each."""
+    """Draws batches of queries with a right and a wrong passage each.
 
-    def __init__(self, snapshot: Snapshot, asked: dict[str, list[Asked]]) -> None:
+    `encode` gives the unit vectors of texts as the model that learns has them now: what it takes for near is what it
+    has to learn to tell apart (Xiong et al., ICLR 2021).
+    """
+
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        asked: dict[str, list[Asked]],
+        encode: Callable[[Sequence[str]], NDArray[np.float32]],
+    ) -> None:
         self._snapshot, self._asked = snapshot, {name: held for name, held in asked.items() if held}
+        self._encode = encode
         self._random = np.random.default_rng(7)
         shares = np.array([SHARES[name] for name in self._asked])
         self._shares = shares / shares.sum()
         passages, documents = snapshot.passages, snapshot.documents
         procedures = [p for p in range(len(documents)) if documents.brief(p).kind is CodeKind.PROCEDURE]
         self.procedures = np.array(procedures, dtype=np.int64)
-        self._titles = snapshot.dense.vectors(passages.titles[self.procedures].astype(np.int64))
         self._of_document: dict[int, list[int]] = {}
         searched = np.flatnonzero(passages.allowed(None, CodeKind.PROCEDURE, None))
         flat, starts = passages.documents(searched)
@@ -52,6 +61,12 @@ class Pairs:
         for document, passage in zip(flat.tolist(), named.tolist(), strict=True):
             if passages.section_of(passage) is not SectionKind.TITLE:
                 self._of_document.setdefault(document, []).append(passage)
+
+    def mine(self) -> None:
+        """Draws the titles that wrong codes are looked for among, and has them encoded."""
+        self._mined = np.sort(self._random.choice(self.procedures, min(MINED, len(self.procedures)), replace=False))
+        passages = self._snapshot.passages
+        self._vectors = self._encode([passages.text(int(passages.titles[document])) for document in self._mined])
 
     def batch(self) -> tuple[list[str], list[str], NDArray[np.bool_]]:
         """Returns queries; their right passages, then the wrong ones; and which others are right too."""
@@ -79,16 +94,16 @@ class Pairs:
         return int(self._snapshot.passages.titles[document])
 
     def _wrong(self, drawn: Sequence[Asked], right: Sequence[int]) -> list[int]:
-        """Returns a wrong document for each query: by turns one that the index takes for near, and a sibling."""
-        near = self._snapshot.encoder.encode([asked.text for asked in drawn[::2]]) @ self._titles.T
+        """Returns a wrong document for each query: by turns one that the model takes for near, and a sibling."""
+        near = self._encode([asked.text for asked in drawn[::2]]) @ self._vectors.T
         found: list[int] = []
         for number, asked in enumerate(drawn):
             if number % 2:
                 others = self._siblings(right[number])
             else:
                 row = near[number // 2]
-                nearest = np.argpartition(-row, NEAREST + len(asked.right))[: NEAREST + len(asked.right)]
-                others = self.procedures[nearest]
+                row[np.isin(self._mined, asked.right)] = -1
+                others = self._mined[np.argpartition(-row, min(NEAREST, len(row) - 1))[:NEAREST]]
             wrong = np.setdiff1d(others, asked.right)
             found.append(int(self._random.choice(wrong if len(wrong) else self.procedures)))
         return found

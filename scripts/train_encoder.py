@@ -2,9 +2,10 @@
 """Trains the low-rank adapter that tunes the encoder to the language of procedure codes.
 
 Pairs of a query and a passage of a right code come from the index (names of the thesaurus and of the releases'
-indexes, short titles), from the project's own queries, and from the training half of the judged files that are
-given. Each passage is told from those of all other queries of its batch and from one wrong code that is hard to
-tell apart. One query in ten is kept out; the adapter's scale is the one that does best on these.
+indexes, short titles), from the tables of ICD-10-PCS (scripts/composed.py), from the project's own queries, and from
+the training half of the judged files that are given. Each passage is told from those of all other queries of its
+batch and from one wrong code that is hard to tell apart. One query in ten is kept out; the adapter's scale is the one
+that does best on these.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ import hashlib  # noqa: E402
 import json  # noqa: E402
 import sys  # noqa: E402
 from collections.abc import Sequence  # noqa: E402
+from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
+from composed import composed  # noqa: E402
 from judged import Judged, Universe, in_training, is_kept_from_encoder, read  # noqa: E402
 from numpy.typing import NDArray  # noqa: E402
 from pairs import Asked, Pairs, names, queries  # noqa: E402
@@ -45,6 +48,7 @@ TEMPERATURE = 0.05  # of the softmax over cosines
 WARM_UP = 0.05  # share of the steps
 MOST_TOKENS = 64  # of a text; titles have 20, names 5
 TOGETHER = 32  # texts of like length that go through the model at once
+MINED_EVERY = 250  # steps after which the titles that wrong codes come from are drawn and encoded anew
 
 DISTRACTORS = 8000  # titles that a held-out query's right ones are looked for among
 SCALES = (0.0, 0.5, 0.75, 1.0, 1.25)
@@ -98,6 +102,16 @@ def vectors(model: SentenceTransformer, texts: Sequence[str]) -> torch.Tensor:
     return nn.functional.normalize(torch.cat(found)[back], dim=1)
 
 
+def encoded(model: SentenceTransformer, texts: Sequence[str]) -> NDArray[np.float32]:
+    """Returns the vectors as the model has them now, float32 of shape (texts, dimensions)."""
+    learning = model.training
+    model.eval()
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        found: NDArray[np.float32] = vectors(model, texts).numpy()
+    model.train(learning)
+    return found
+
+
 def loss(queries: torch.Tensor, passages: torch.Tensor, also_right: NDArray[np.bool_]) -> torch.Tensor:
     """Returns the mean cross-entropy of each query's own passage among all (van den Oord et al., 2018).
 
@@ -136,13 +150,9 @@ class HeldOut:
         """
         passages = self._snapshot.passages
 
-        def encode(texts: list[str]) -> NDArray[np.float32]:
-            found = model.encode(texts, batch_size=64, normalize_embeddings=True, show_progress_bar=False)
-            return np.asarray(found, dtype=np.float32)
-
-        wanted = encode([held.text for _, held in self._asked])
-        titles = encode([passages.text(int(passages.titles[p])) for p in self._pool])
-        sections = encode([passages.text(int(p)) for p in self._sections])
+        wanted = encoded(model, [held.text for _, held in self._asked])
+        titles = encoded(model, [passages.text(int(passages.titles[p])) for p in self._pool])
+        sections = encoded(model, [passages.text(int(p)) for p in self._sections])
         found: dict[str, list[bool]] = {}
         systems = passages.system[passages.titles[self._pool]]
         for (row, held), vector in zip(self._asked, wanted, strict=True):
@@ -170,7 +180,9 @@ def train(model: SentenceTransformer, adapters: dict[str, LowRank], pairs: Pairs
     model.train()
     progress = trange(steps, file=sys.stderr, mininterval=5)
     recent: list[float] = []
-    for _ in progress:
+    for step in progress:
+        if step % MINED_EVERY == 0:
+            pairs.mine()
         asked, passages, also = pairs.batch()
         with torch.autocast("cpu", dtype=torch.bfloat16):
             found = loss(vectors(model, asked), vectors(model, passages), also)
@@ -205,7 +217,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("judged", nargs="*", type=Path, help="judged files: their training half is learned from too")
     parser.add_argument("--home", type=Path, default=Settings.from_environment().home, help="the index (%(default)s)")
-    parser.add_argument("--steps", type=int, default=900, help="batches (%(default)s)")
+    parser.add_argument("--steps", type=int, default=1000, help="batches (%(default)s)")
     options = parser.parse_args()
     torch.manual_seed(7)
     snapshot, _ = open_best(options.home)
@@ -218,11 +230,12 @@ def main() -> int:
     asked = {source: [one for row, one in held if not is_kept_from_encoder(row)] for source, held in known.items()}
     for source, name in names(snapshot):
         asked.setdefault(source, []).append(name)
-    pairs = Pairs(snapshot, asked)
-    kept = [(row, one) for held in known.values() for row, one in held if is_kept_from_encoder(row)]
-    held_out = HeldOut(snapshot, kept, pairs.procedures)
+    asked["composed"] = list(composed(snapshot))
     model = PassageEncoder(BASE_MODEL).model
     adapters = adapted(model)
+    pairs = Pairs(snapshot, asked, partial(encoded, model))
+    kept = [(row, one) for held in known.values() for row, one in held if is_kept_from_encoder(row)]
+    held_out = HeldOut(snapshot, kept, pairs.procedures)
     train(model, adapters, pairs, options.steps)
     measured: dict[float, dict[str, float]] = {}
     for scale in SCALES:

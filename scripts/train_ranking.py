@@ -57,8 +57,8 @@ VALIDATION = 300
 # Features that can only speak for a candidate, or only against it, by the beginnings of their names. A thousand
 # queries are few: held to this, trees can't learn the accidents of a few.
 FOR = ("cosine of", "BM25", "votes", "query covered", "title covered", "more covered", "whole query", "rank of",
-       "attributes that agree")  # fmt: skip
-AGAINST = ("cosine behind", "attributes that contradict")
+       "attributes that agree", "words of the site")  # fmt: skip
+AGAINST = ("cosine behind", "attributes that contradict", "operation behind", "site behind", "words of another")
 
 PARAMETERS = {
     "objective": "lambdarank",
@@ -85,6 +85,8 @@ GROUPS = {
     "BM25": ("BM25",),
     "words of the title": ("query covered by title", "title covered", "more covered"),
     "names": ("query covered by a name", "whole query", "rank of the name", "codes of the name", "names that"),
+    "scattered names": ("query covered by a scattered", "codes of the scattered"),
+    "sites": ("words of the site", "words of another", "site behind", "operation behind"),
     "attributes": ("attributes", "unsaid"),
     "characters": (
         "cosine of operation", "cosine of site", "cosine of approach", "cosine of device", "cosine of qualifier",

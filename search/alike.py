@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.snapshot import Snapshot
+from index.store import TABLE
 
 # Codes answer about equally well when the less likely is at least so likely, as a share of the other.
 _EQUALLY = 0.7
-
-TABLE = 3  # the characters of an ICD-10-PCS code that name its table
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ def alike(
         same &= (scores >= _EQUALLY * scores[row]) & (scores * _EQUALLY <= scores[row])
         same[row] = False
         if composed[row] and same.any():
-            names = [character.axis for character in snapshot.documents[position].characters]
+            names = snapshot.documents.axes(position)
             differing = np.flatnonzero((codes[same] != codes[row]).any(axis=0)).tolist()
             found.append(Alike(int(same.sum()), tuple(names[axis] for axis in differing if axis < len(names))))
         else:

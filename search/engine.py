@@ -22,9 +22,9 @@ from search.alike import Alike, alike
 from search.catalogue import Catalogue
 from search.errors import OutOfRange
 from search.explain import Explanation, explain
-from search.features import candidates, features
+from search.features import at_hand, candidates, look_closer
 from search.groups import Groups
-from search.model import FITS, Model, shortlist
+from search.model import CLOSELY, FITS, SHORTLIST, Model, shortlist
 from search.query import Query, understand
 from search.ranking import Retrieved, evidence, fuse
 from search.request import MAX_DEPTH, MAX_LIMIT, SearchRequest, Status, parse_system
@@ -164,11 +164,13 @@ class SearchEngine:
         """Returns the candidates worth a closer look, ascending, the features of each, and what was retrieved."""
         vectors = self.snapshot.encoder.encode(query.variants)
         retrieved = self._retrieve(query, vectors, request)
-        every = candidates(
-            list(retrieved.values()), query, self.snapshot, lambda documents: self._allowed(documents, request, valid)
-        )
-        weighed = features(every, query, vectors, retrieved.get("dense"), retrieved.get("lexical"), self.snapshot)
-        kept = shortlist(weighed)
+        every = candidates(list(retrieved.values()), query, self.snapshot)
+        every = every[self._allowed(every, request, valid)]
+        weighed = at_hand(every, query, retrieved.get("dense"), retrieved.get("lexical"), self.snapshot)
+        near = shortlist(weighed, CLOSELY)
+        every, weighed = every[near], weighed[near]
+        look_closer(weighed, every, query, vectors, self.snapshot)
+        kept = shortlist(weighed, SHORTLIST)
         return every[kept], weighed[kept], retrieved
 
     def _rank(self, query: Query, request: SearchRequest, valid: NDArray[np.bool_] | None) -> Ranking:

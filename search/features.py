@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from index.attributes import ATTRIBUTES, NAMES
+from index.columns import SITE
 from index.records import SectionKind
 from index.snapshot import Snapshot
 from index.store import SECTIONS
-from search.query import Query
+from search.query import Match, Query
 from search.ranking import Retrieved
 
 # Sections whose best cosine is a feature of its own; all others share one.
@@ -42,6 +43,8 @@ FEATURES = (
     "rank of the name's pattern",
     "codes of the name",
     "names that match",
+    "query covered by a scattered name",
+    "codes of the scattered name",
     "attributes that agree",
     "attributes that contradict",
     *(f"unsaid {name}" for name in _UNSAID),
@@ -50,6 +53,10 @@ FEATURES = (
     "cosine of approach",
     "cosine of device",
     "cosine of qualifier",
+    "operation behind the best",
+    "site behind the best",
+    "words of the site",
+    "words of another site",
     "characters that say nothing",
     "open approach",
     "percutaneous approach",
@@ -60,63 +67,65 @@ FEATURES = (
 # that is so much further from the query has 1 / e of the vote.
 _VOTERS, _VOTE_SCALE = 60, 0.05
 
-# The greatest number of candidates that are weighed; beyond, names go first, then what was found first.
-MOST_CANDIDATES = 4000
+_PLACE = {name: number for number, name in enumerate(FEATURES)}
 
 
-def candidates(
-    retrieved: Sequence[Retrieved],
-    query: Query,
-    snapshot: Snapshot,
-    allowed: Callable[[NDArray[np.int64]], NDArray[np.bool_]] | None = None,
-) -> NDArray[np.int64]:
-    """Returns the positions of the documents that the retrievers found or a name of the query means, ascending.
-
-    `allowed` says which of some documents pass the filters; it is asked before the number is cut to
-    `MOST_CANDIDATES`, so that a filtered answer is as full as an unfiltered one.
-    """
-    held = [snapshot.phrases.named(match.row)[0] for match in query.matches]
-    held += [found.documents for found in retrieved]
-    if not held:
-        return np.empty(0, dtype=np.int64)
-    every, first = np.unique(np.concatenate(held).astype(np.int64), return_index=True)
-    if allowed is not None:
-        passes = allowed(every)
-        every, first = every[passes], first[passes]
-    return np.sort(every[np.argsort(first)[:MOST_CANDIDATES]])
+def candidates(retrieved: Sequence[Retrieved], query: Query, snapshot: Snapshot) -> NDArray[np.int64]:
+    """Returns the positions of the documents that the retrievers found or a name of the query means, ascending."""
+    chosen = np.zeros(len(snapshot.documents), dtype=bool)
+    for match in (*query.matches, *query.scattered):
+        chosen[snapshot.phrases.named(match.row)[0]] = True
+    for found in retrieved:
+        chosen[found.documents] = True
+    return np.flatnonzero(chosen)
 
 
-def features(
+def at_hand(
     documents: NDArray[np.int64],
     query: Query,
-    vectors: NDArray[np.float32],
     dense: Retrieved | None,
     lexical: Retrieved | None,
     snapshot: Snapshot,
 ) -> NDArray[np.float32]:
-    """Returns the `FEATURES` of each document, float32 of shape (documents, features).
+    """Returns the `FEATURES` of each document that cost next to nothing, float32 of shape (documents, features).
+
+    They are what retrievers and names say; `look_closer` writes the others, which are 0 until then.
+    """
+    out = np.zeros((len(documents), len(FEATURES)), dtype=np.float32)
+    if len(documents):
+        for first, held in ((0, dense), (4, lexical)):
+            if held is not None and len(held.passages):
+                _best_by_section(out, first, documents, held, snapshot.passages.section, relative=first == 4)
+        _names(out, documents, query, snapshot)
+    return out
+
+
+def look_closer(
+    out: NDArray[np.float32],
+    documents: NDArray[np.int64],
+    query: Query,
+    vectors: NDArray[np.float32],
+    snapshot: Snapshot,
+) -> None:
+    """Writes the features of each document that `at_hand` left out.
 
     `vectors` are those of the query's variants, shape (variants, dimensions).
     """
-    columns, passages = snapshot.columns, snapshot.passages
     if not len(documents):
-        return np.zeros((0, len(FEATURES)), dtype=np.float32)
-    out = np.zeros((len(documents), len(FEATURES)), dtype=np.float32)
-    place = {name: number for number, name in enumerate(FEATURES)}
-    out[:, 0] = snapshot.dense.cosines(passages.titles[documents].astype(np.int64), vectors)
-    for first, held in ((0, dense), (4, lexical)):
-        if held is not None and len(held.passages):
-            _best_by_section(out, first, documents, held, passages.section, relative=first == 4)
-    _votes(out, place, snapshot.documents.characters(documents))
-    covered, covering = columns.coverage(documents, query.stems)
-    more, covering_more = columns.coverage(documents, [*query.stems, *query.more_stems])
-    out[:, place["query covered by title"]] = covered
-    out[:, place["more covered by title"]] = more
-    out[:, place["title covered by query"]] = np.maximum(covering, covering_more)
-    _names(out, place, documents, query, snapshot)
-    _attributes(out, place, columns.attributes[documents], query)
-    _characters(out, place, columns.characters[documents], vectors, snapshot)
-    return out
+        return
+    columns = snapshot.columns
+    out[:, _PLACE["cosine of title"]] = snapshot.dense.cosines(
+        snapshot.passages.titles[documents].astype(np.int64), vectors
+    )
+    _votes(out, snapshot.documents.characters(documents))
+    stems = [*query.stems, *query.more_stems]
+    (covered, _), (more, covering) = columns.coverage(documents, query.stems, stems)
+    out[:, _PLACE["query covered by title"]] = covered
+    out[:, _PLACE["more covered by title"]] = more
+    out[:, _PLACE["title covered by query"]] = covering
+    _attributes(out, columns.attributes[documents], query)
+    _characters(out, columns.characters[documents], vectors, snapshot)
+    _sites(out, columns.characters[documents], stems, snapshot)
 
 
 def _best_by_section(
@@ -131,57 +140,67 @@ def _best_by_section(
     """Writes each document's best score in each group of sections, into four columns from `first`."""
     counts = np.diff(held.starts)
     scores = held.scores / held.scores.max(initial=np.float32(1e-6)) if relative else held.scores
-    rows = np.searchsorted(documents, held.documents)
-    rows_in = np.minimum(rows, len(documents) - 1)
-    present = documents[rows_in] == held.documents
+    rows = np.minimum(np.searchsorted(documents, held.documents), len(documents) - 1)
+    present = documents[rows] == held.documents
     groups = np.repeat(_GROUP_OF[sections[held.passages]], counts)
     values = np.repeat(scores, counts)
-    np.maximum.at(out, (rows_in[present], first + groups[present]), values[present])
+    np.maximum.at(out, (rows[present], first + groups[present]), values[present])
 
 
-def _votes(out: NDArray[np.float32], place: dict[str, int], codes: NDArray[np.bytes_]) -> None:
+def _votes(out: NDArray[np.float32], codes: NDArray[np.bytes_]) -> None:
     """Writes how far each candidate is behind the nearest, and what share of the nearest is of its table or body part.
 
     What is right has relatives that are nearly right, and what is near by chance stands alone. `codes` has the
     characters of each; in CPT and HCPCS, whose codes are not composed, these are blocks of the list.
     """
     nearest = out[:, :3].max(axis=1)
-    out[:, place["cosine behind the best"]] = nearest.max() - nearest
-    votes = np.exp((nearest - nearest.max()) / _VOTE_SCALE)
-    if len(votes) > _VOTERS:
-        votes[np.argpartition(-nearest, _VOTERS)[_VOTERS:]] = 0
+    behind = nearest.max() - nearest
+    out[:, _PLACE["cosine behind the best"]] = behind
+    voters = np.argpartition(behind, _VOTERS)[:_VOTERS] if len(behind) > _VOTERS else np.arange(len(behind))
+    votes = np.exp(-behind[voters] / _VOTE_SCALE)
     votes /= votes.sum()
-    for name, axes in (("votes for the table", [0, 1, 2]), ("votes for the body part", [0, 1, 3])):
-        keys = np.ascontiguousarray(codes[:, axes]).view(f"S{len(axes)}").ravel()
-        _, groups = np.unique(keys, return_inverse=True)
-        out[:, place[name]] = np.bincount(groups, weights=votes)[groups]
+    characters = codes.view(np.uint8).astype(np.int32)
+    for name, third in (("votes for the table", 2), ("votes for the body part", 3)):
+        keys = (characters[:, 0] << 16) | (characters[:, 1] << 8) | characters[:, third]
+        groups, of = np.unique(keys[voters], return_inverse=True)
+        cast = np.bincount(of, weights=votes)
+        rows = np.minimum(np.searchsorted(groups, keys), len(groups) - 1)
+        out[:, _PLACE[name]] = np.where(groups[rows] == keys, cast[rows], 0)
 
 
-def _names(
-    out: NDArray[np.float32], place: dict[str, int], documents: NDArray[np.int64], query: Query, snapshot: Snapshot
-) -> None:
+def _names(out: NDArray[np.float32], documents: NDArray[np.int64], query: Query, snapshot: Snapshot) -> None:
     """Writes how much of the query the names of each document cover, and what kind of names they are."""
     total = max(len(query.stems), 1)
     for match in query.matches:
-        named, _, ranks = snapshot.phrases.named(match.row)
-        if not len(named):
-            continue
-        rows = np.searchsorted(documents, named)
-        kept = rows < len(documents)
-        kept[kept] = documents[rows[kept]] == named[kept]
-        rows, ranks = rows[kept], ranks[kept]
+        rows, ranks, named = _rows_named(documents, match, snapshot)
         covered = (match.end - match.start) / total
-        better = covered > out[rows, place["query covered by a name"]]
-        out[rows, place["query covered by a name"]] = np.maximum(out[rows, place["query covered by a name"]], covered)
-        out[rows, place["whole query is a name"]] = np.maximum(
-            out[rows, place["whole query is a name"]], float(covered == 1)
-        )
-        out[rows[better], place["rank of the name's pattern"]] = 1 / (1 + ranks[better].astype(np.float32))
-        out[rows[better], place["codes of the name"]] = 1 / np.log2(1 + len(named))
-        out[rows, place["names that match"]] += covered
+        better = covered > out[rows, _PLACE["query covered by a name"]]
+        for name, value in (("query covered by a name", covered), ("whole query is a name", float(covered == 1))):
+            out[rows, _PLACE[name]] = np.maximum(out[rows, _PLACE[name]], value)
+        out[rows[better], _PLACE["rank of the name's pattern"]] = 1 / (1 + ranks[better].astype(np.float32))
+        out[rows[better], _PLACE["codes of the name"]] = 1 / np.log2(1 + named)
+        out[rows, _PLACE["names that match"]] += covered
+    for match in query.scattered:
+        rows, _, named = _rows_named(documents, match, snapshot)
+        covered = len(match.phrase.stems.split()) / total
+        for name, value in (
+            ("query covered by a scattered name", covered),
+            ("codes of the scattered name", 1 / np.log2(1 + named)),
+        ):
+            out[rows, _PLACE[name]] = np.maximum(out[rows, _PLACE[name]], value)
 
 
-def _attributes(out: NDArray[np.float32], place: dict[str, int], attributes: NDArray[np.uint8], query: Query) -> None:
+def _rows_named(
+    documents: NDArray[np.int64], match: Match, snapshot: Snapshot
+) -> tuple[NDArray[np.int64], NDArray[np.uint8], int]:
+    """Returns the rows of documents that a phrase names, the ranks of their patterns, and how many it names in all."""
+    named, _, ranks = snapshot.phrases.named(match.row)
+    rows = np.minimum(np.searchsorted(documents, named), len(documents) - 1)
+    kept = documents[rows] == named
+    return rows[kept], ranks[kept], max(len(named), 1)
+
+
+def _attributes(out: NDArray[np.float32], attributes: NDArray[np.uint8], query: Query) -> None:
     """Writes how many attributes agree with the query, contradict it, or are said by the title alone."""
     for number, name in enumerate(NAMES):
         said = query.attributes.get(name)
@@ -189,32 +208,40 @@ def _attributes(out: NDArray[np.float32], place: dict[str, int], attributes: NDA
         if said:
             fitting = [order for order, value in enumerate(ATTRIBUTES[name], start=1) if value in said]
             agrees = np.isin(values, fitting)
-            out[:, place["attributes that agree"]] += agrees
-            out[:, place["attributes that contradict"]] += (values > 0) & ~agrees
+            out[:, _PLACE["attributes that agree"]] += agrees
+            out[:, _PLACE["attributes that contradict"]] += (values > 0) & ~agrees
         elif name in _UNSAID:
-            out[:, place[f"unsaid {name}"]] = values > 0
+            out[:, _PLACE[f"unsaid {name}"]] = values > 0
 
 
 def _characters(
-    out: NDArray[np.float32],
-    place: dict[str, int],
-    characters: NDArray[np.int32],
-    vectors: NDArray[np.float32],
-    snapshot: Snapshot,
+    out: NDArray[np.float32], characters: NDArray[np.int32], vectors: NDArray[np.float32], snapshot: Snapshot
 ) -> None:
     """Writes how like the query each character's meaning is, for codes that have characters."""
     composed = characters[:, 0] >= 0
-    out[:, place["is ICD-10-PCS"]] = composed
+    out[:, _PLACE["is ICD-10-PCS"]] = composed
     if not composed.any():
         return
-    used = np.unique(characters[composed, 2:])
-    cosines = snapshot.dense.cosines(used.astype(np.int64), vectors)
-    rows = np.searchsorted(used, characters[composed, 2:])
-    first = place["cosine of operation"]
-    out[composed, first : first + 5] = cosines[rows]
+    used, rows = np.unique(characters[composed, 2:], return_inverse=True)
+    rows = rows.reshape(-1, 5)
+    passages = used.astype(np.int64)
+    cosines = snapshot.dense.cosines(passages, vectors)[rows]
+    first = _PLACE["cosine of operation"]
+    out[composed, first : first + 5] = cosines
+    out[composed, _PLACE["operation behind the best"]] = cosines[:, 0].max() - cosines[:, 0]
+    out[composed, _PLACE["site behind the best"]] = cosines[:, 1].max() - cosines[:, 1]
     nothing, opened, through = (
-        snapshot.columns.is_value(name, used.astype(np.int64)) for name in ("nothing", "open", "percutaneous")
+        snapshot.columns.is_value(name, passages) for name in ("nothing", "open", "percutaneous")
     )
-    out[composed, place["characters that say nothing"]] = nothing[rows].sum(axis=1)
-    out[composed, place["open approach"]] = opened[rows].any(axis=1)
-    out[composed, place["percutaneous approach"]] = through[rows].any(axis=1)
+    out[composed, _PLACE["characters that say nothing"]] = nothing[rows].sum(axis=1)
+    out[composed, _PLACE["open approach"]] = opened[rows].any(axis=1)
+    out[composed, _PLACE["percutaneous approach"]] = through[rows].any(axis=1)
+
+
+def _sites(out: NDArray[np.float32], characters: NDArray[np.int32], stems: Sequence[str], snapshot: Snapshot) -> None:
+    """Writes how much of the query's words for body parts each code's own holds, and how much only others do."""
+    composed = characters[:, SITE] >= 0
+    share, weight = snapshot.columns.named_sites(characters[composed, SITE], stems)
+    if weight:
+        out[composed, _PLACE["words of the site"]] = share
+        out[composed, _PLACE["words of another site"]] = 1 - share

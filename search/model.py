@@ -18,8 +18,8 @@ from search.features import FEATURES
 RANKING = Path(__file__).parent / "weights" / "ranking.onnx"
 CONFIDENCE = Path(__file__).parent / "weights" / "confidence.json"
 
-# Candidates that the trees weigh: those that stand first by `_ROUGH`, which costs a hundredth.
-SHORTLIST = 400
+# Candidates that are looked at closely, and of these the ones that the trees weigh: those that stand first by `_ROUGH`.
+CLOSELY, SHORTLIST = 800, 250
 
 # A first, rough weight of features; what is not named weighs nothing.
 _ROUGH = {
@@ -36,6 +36,7 @@ _ROUGH = {
     "more covered by title": 0.5,
     "query covered by a name": 1.0,
     "whole query is a name": 1.0,
+    "query covered by a scattered name": 0.7,
     "rank of the name's pattern": 0.3,
     "attributes that agree": 0.3,
     "attributes that contradict": -0.5,
@@ -64,12 +65,12 @@ TOLD_BY_FIRST = (
 FITS = 0.5
 
 
-def shortlist(features: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Returns the rows of at most `SHORTLIST` candidates that deserve a closer look, ascending."""
+def shortlist(features: NDArray[np.float32], most: int) -> NDArray[np.int64]:
+    """Returns the rows of the candidates that deserve a closer look, at most so many, ascending."""
     rough = features @ ROUGH_WEIGHTS
-    if len(rough) <= SHORTLIST:
+    if len(rough) <= most:
         return np.arange(len(rough))
-    return np.sort(np.argpartition(-rough, SHORTLIST)[:SHORTLIST])
+    return np.sort(np.argpartition(-rough, most)[:most])
 
 
 def adjusted(scores: NDArray[np.float64], features: NDArray[np.float32]) -> NDArray[np.float64]:

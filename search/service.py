@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from pathlib import Path
 
 from index.snapshot import SnapshotError, current, open_best, open_snapshot
 from search.engine import SearchEngine
 from search.errors import NotReady
+from search.request import SearchRequest
 
 log = logging.getLogger("search")
 
@@ -58,16 +60,36 @@ class Service:
             self.refused = [str(error)]
             log.error("refused a snapshot: %s", error)
             return
-        # One query before it serves: first touches of mapped pages are slow.
-        engine.snapshot.encoder.encode(["warm up"])
+        _warm(engine)
         self._engine, self.refused = engine, []
+        del engine
+        _settle()
         log.info("serving snapshot %s", live.name)
 
     async def watch(self, seconds: float) -> None:
         """Refreshes for ever, in a thread, so that no request waits."""
+        if self._engine is not None:
+            await asyncio.to_thread(_warm, self._engine)
+            await asyncio.to_thread(_settle)
         while True:
             await asyncio.sleep(seconds)
             try:
                 await asyncio.to_thread(self.refresh)
             except Exception:
                 log.exception("could not look for a new snapshot")
+
+
+def _warm(engine: SearchEngine) -> None:
+    """Asks a first query and a first suggestion, which reads all names: no person waits for what they load."""
+    engine.search(SearchRequest.checked("warm up"))
+    engine.suggest("warm up", 1)
+
+
+def _settle() -> None:
+    """Lets go of what served before, and takes all that is loaded for lasting.
+
+    Python's collector need not look at it again, which would halt answers for a tenth of a second now and then.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()

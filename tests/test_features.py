@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from index.build import Report
 from index.records import CodeSystem, SectionKind
 from index.snapshot import Snapshot, open_snapshot
-from search import features as module
 from search.engine import SearchEngine
-from search.features import FEATURES, candidates, features
+from search.features import FEATURES, at_hand, candidates, look_closer
 from search.query import Query
 from search.ranking import Retrieved
 
@@ -60,7 +59,8 @@ def _features(
     snapshot = engine.snapshot
     documents = np.array([_position(snapshot, code) for code in codes], dtype=np.int64)
     vectors = snapshot.encoder.encode([text])
-    table = features(documents, query, vectors, dense, lexical, snapshot)
+    table = at_hand(documents, query, dense, lexical, snapshot)
+    look_closer(table, documents, query, vectors, snapshot)
     assert table.shape == (len(codes), len(FEATURES))
     assert table.dtype == np.float32
     return {name: table[:, number].tolist() for number, name in enumerate(FEATURES)}
@@ -90,24 +90,26 @@ def test_without_retrievers_and_names_there_is_no_candidate(engine: SearchEngine
     assert candidates([_retrieved(engine.snapshot)], NOTHING_SAID, engine.snapshot).tolist() == []
 
 
-def test_of_too_many_candidates_the_named_and_the_first_found_stay(
-    engine: SearchEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With room for two: the one that “sacroplasty” names, and the best that was retrieved; not the second best."""
-    monkeypatch.setattr(module, "MOST_CANDIDATES", 2)
-    snapshot = engine.snapshot
-    query = Query("sacroplasty", ("sacroplasti",), matches=engine.understand("sacroplasty").matches[-1:])
-    assert _codes(snapshot, snapshot.phrases.named(query.matches[0].row)[0].astype(np.int64)) == ["0QU13JZ"]
-    best, second = (_passages(snapshot, code, SectionKind.TITLE)[0] for code in ("0FT44ZZ", "0FT40ZZ"))
-    found = candidates([_retrieved(snapshot, (best, 0.9), (second, 0.8))], query, snapshot)
-    assert _codes(snapshot, found) == ["0FT44ZZ", "0QU13JZ"]
-
-
 def test_no_candidates_have_no_features(engine: SearchEngine) -> None:
     """An empty table of the right width."""
-    vectors = engine.snapshot.encoder.encode(["x"])
     none = np.empty(0, dtype=np.int64)
-    assert features(none, NOTHING_SAID, vectors, None, None, engine.snapshot).shape == (0, len(FEATURES))
+    table = at_hand(none, NOTHING_SAID, None, None, engine.snapshot)
+    assert table.shape == (0, len(FEATURES))
+    look_closer(table, none, NOTHING_SAID, engine.snapshot.encoder.encode(["x"]), engine.snapshot)
+
+
+def test_what_is_at_hand_is_what_a_closer_look_leaves(engine: SearchEngine) -> None:
+    """A closer look adds the other features and changes none of the first: the cut in between is by final figures."""
+    query = engine.understand("gallbladder removal")
+    snapshot = engine.snapshot
+    title = _passages(snapshot, "0FT44ZZ", SectionKind.SYNONYMS)[0]
+    documents = np.array([_position(snapshot, code) for code in ("0FT40ZZ", "0FT44ZZ")], dtype=np.int64)
+    first = at_hand(documents, query, _retrieved(snapshot, (title, 0.5)), None, snapshot)
+    whole = first.copy()
+    look_closer(whole, documents, query, snapshot.encoder.encode(query.variants), snapshot)
+    assert first.any()
+    assert (whole[first != 0] == first[first != 0]).all()
+    assert (whole != 0).sum() > (first != 0).sum()
 
 
 def test_features_have_names_of_their_own() -> None:
@@ -225,10 +227,28 @@ def test_what_was_retrieved_and_is_no_candidate_leaves_no_trace(engine: SearchEn
     assert found["cosine of sections"] == [0, 0]
 
 
-def test_documents_that_are_filtered_out_take_no_place(engine: SearchEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With room for two, the two that pass are kept, though others were found before them."""
-    monkeypatch.setattr("search.features.MOST_CANDIDATES", 2)
-    snapshot = engine.snapshot
-    found = _retrieved(snapshot, *((int(snapshot.passages.titles[row]), 0.9 - row / 100) for row in range(6)))
-    held = candidates([found], NOTHING_SAID, snapshot, lambda documents: documents >= 4)
-    assert held.tolist() == [4, 5]
+def test_words_of_a_body_part_speak_for_it_and_against_others(engine: SearchEngine) -> None:
+    """“Gallbladder drain”: one word is of a body part, all of it of the first code's; of a page nothing is known."""
+    found = _features(engine, ["0FT40ZZ", "0QU13JZ", "0SR90JA"], engine.understand("gallbladder drain"))
+    assert found["words of the site"] == [1, 0, 0]
+    assert found["words of another site"] == [0, 1, 0]
+    said = _features(engine, ["0FT40ZZ", "0QU13JZ"], NOTHING_SAID)
+    assert said["words of the site"] == said["words of another site"] == [0, 0]
+
+
+def test_characters_are_behind_the_best_of_all_candidates(engine: SearchEngine) -> None:
+    """The nearest body part is not behind, and another is by the difference of the two cosines."""
+    found = _features(engine, ["0FT40ZZ", "0QU13JZ"], NOTHING_SAID, text="Gallbladder")
+    near, far = found["cosine of site"]
+    assert found["site behind the best"] == pytest.approx([0, near - far], abs=1e-6)
+    assert min(found["operation behind the best"]) == 0
+
+
+def test_votes_are_shares_of_the_nearest(engine: SearchEngine) -> None:
+    """Both gallbladder codes are of one table and body part; the three votes of all tables make one."""
+    found = _features(engine, ["0FT40ZZ", "0FT44ZZ", "0QU13JZ"], NOTHING_SAID, text="Resection of Gallbladder")
+    table = found["votes for the table"]
+    assert table[0] == table[1] == found["votes for the body part"][0]
+    assert table[0] + table[2] == pytest.approx(1)
+    assert table[0] > 0.9
+    assert found["cosine behind the best"][0] >= 0

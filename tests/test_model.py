@@ -42,13 +42,13 @@ def test_the_shortlist_holds_the_best_by_the_rough_weights() -> None:
     features = _random(3 * SHORTLIST)
     rough = [float(sum(row * ROUGH_WEIGHTS)) for row in features]
     best = sorted(range(len(rough)), key=lambda row: -rough[row])[:SHORTLIST]
-    assert shortlist(features).tolist() == sorted(best)
+    assert shortlist(features, SHORTLIST).tolist() == sorted(best)
 
 
 @pytest.mark.parametrize("rows", [0, 1, SHORTLIST])
 def test_a_few_candidates_are_all_on_the_shortlist(rows: int) -> None:
     """Up to its length there is nothing to choose."""
-    assert shortlist(_random(rows)).tolist() == list(range(rows))
+    assert shortlist(_random(rows), SHORTLIST).tolist() == list(range(rows))
 
 
 def test_rough_weights_speak_for_agreement_and_against_contradiction() -> None:

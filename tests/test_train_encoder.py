@@ -15,7 +15,7 @@ from index.records import CodeSystem
 from index.snapshot import Snapshot, open_snapshot
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
-import pairs
+from composed import composed
 from judged import Judged, Universe
 from pairs import BATCH, Asked, Pairs, names, queries
 from train_encoder import LowRank, loss
@@ -77,14 +77,15 @@ def test_queries_without_a_code_of_the_index_are_left_out(snapshot: Snapshot) ->
 
 
 def test_a_batch_pairs_each_query_with_a_right_and_a_wrong_passage(
-    snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch
+    snapshot: Snapshot,
 ) -> None:
     """Right passages are of right codes, wrong ones of none, and no right passage counts as wrong for its query."""
-    monkeypatch.setattr(pairs, "NEAREST", 10)
     held: dict[str, list[Asked]] = {}
     for source, asked in names(snapshot):
         held.setdefault(source, []).append(asked)
-    texts, passages, also = Pairs(snapshot, held).batch()
+    drawn = Pairs(snapshot, held, snapshot.encoder.encode)
+    drawn.mine()
+    texts, passages, also = drawn.batch()
     assert (len(texts), len(passages), also.shape) == (BATCH, 2 * BATCH, (BATCH, 2 * BATCH))
     assert not also[np.arange(BATCH), np.arange(BATCH)].any()
     of_text: dict[str, set[int]] = {}
@@ -107,9 +108,26 @@ def test_a_batch_pairs_each_query_with_a_right_and_a_wrong_passage(
 
 def test_systems_are_not_mixed_in_siblings(snapshot: Snapshot) -> None:
     """A wrong code of an ICD-10-PCS query is of its table or body part."""
-    drawn = Pairs(snapshot, {"index": [asked for source, asked in names(snapshot) if source == "index"]})
+    held = {"index": [asked for source, asked in names(snapshot) if source == "index"]}
+    drawn = Pairs(snapshot, held, snapshot.encoder.encode)
     position = snapshot.documents.find(CodeSystem.ICD10PCS, "0FT44ZZ")
     assert position is not None
     for _ in range(4):
         codes = {snapshot.documents.brief(p).code for p in drawn._siblings(position).tolist()}
         assert all(code[:2] == "0F" for code in codes)
+
+
+def test_composed_queries_name_what_their_codes_do(snapshot: Snapshot) -> None:
+    """All codes of a query are of one table and body part, and diagnostic where it is a biopsy."""
+    texts = set()
+    for asked in composed(snapshot, 200):
+        documents = [snapshot.documents[position] for position in asked.right.tolist()]
+        assert (
+            len({(document.code[:3], document.characters[3].label.rpartition(",")[0]) for document in documents}) == 1
+        )
+        diagnostic = {document.characters[6].label == "Diagnostic" for document in documents}
+        assert diagnostic == {"biopsy" in asked.text}
+        assert "{" not in asked.text
+        texts.add(asked.text)
+    assert "total removal of gallbladder" in texts
+    assert "laparoscopic total removal of gallbladder" in texts

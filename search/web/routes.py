@@ -11,11 +11,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 from fastapi.templating import Jinja2Templates
-from starlette.background import BackgroundTask
 
 from index.records import CodeSystem
 from search.engine import SearchEngine
-from search.errors import EmptyQuery, NotReady, RequestError
+from search.errors import EmptyQuery, RequestError
 from search.facets import facets
 from search.service import Service
 from search.web import neighbourhood, shown
@@ -60,10 +59,7 @@ def search_page(request: Request) -> HTMLResponse:
     found = _results(request, state)
     if found["answer"]:
         found |= _filters(request, state)
-    ready = found["status"] != NotReady.status
-    # The first suggestion of a snapshot reads all names: that is done before someone has typed two letters.
-    background = BackgroundTask(_engine(request).suggest, "warm up", 1) if ready else None
-    return templates.TemplateResponse(request, "search.html", found, found["status"], background=background)
+    return templates.TemplateResponse(request, "search.html", found, found["status"])
 
 
 @router.get("/results", response_class=HTMLResponse)
