@@ -3,13 +3,12 @@
 attributes.npy   uint8 (documents, attributes): position of the value in its attribute, from 1; 0 for none
 terms.npz        the stems of each title as numbers, one document's after the other's, and each stem's weight
 characters.npy   int32 (documents, 7): the passage that tells what a character stands for; -1 for none
-sites.npz        of the passages that tell of body parts: which hold each stem, and each stem's weight
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,6 @@ from index.records import Document, Passage, SectionKind
 from index.text import tokens
 
 CHARACTERS = 7
-SITE = 3  # the place of the body part among them
 
 # Values of characters that ranking tells apart, by the beginning of their labels.
 VALUES = {"nothing": ("No Device", "No Qualifier", "None"), "open": ("Open",), "percutaneous": ("Percutaneous",)}
@@ -40,48 +38,25 @@ def write(folder: Path, documents: Sequence[Document], passages: Sequence[Passag
         for bit, beginnings in enumerate(VALUES.values()):
             values[number] |= text.startswith(beginnings) << bit
     titles = []
-    sites: dict[int, set[str]] = {}
     for row, document in enumerate(documents):
         for name, value in attributes_of(document).items():
             attributes[row, NAMES.index(name)] = order[name][value]
         for place, character in enumerate(document.characters):
             characters[row, place] = told[split(character_text(character))[0]]
-            if place == SITE and (number := int(characters[row, place])) not in sites:
-                sites[number] = {stem for name in (character.label, *character.includes) for stem in tokens(name)}
         titles.append(list(dict.fromkeys(tokens(document.title))))
-    names, weights = _weights(titles)
+    holding = Counter(stem for stems in titles for stem in stems)
+    names = {stem: number for number, stem in enumerate(sorted(holding))}
+    weights = [np.log(1 + (len(documents) - holding[stem] + 0.5) / (holding[stem] + 0.5)) for stem in names]
     np.save(folder / "attributes.npy", attributes)
     np.save(folder / "characters.npy", characters)
     np.save(folder / "values.npy", values)
     np.savez(
         folder / "terms.npz",
         stems=np.array(list(names), dtype=np.str_),
-        weights=weights,
+        weights=np.array(weights, dtype=np.float32),
         terms=np.array([names[stem] for stems in titles for stem in stems], dtype=np.int32),
         starts=np.cumsum([0, *map(len, titles)], dtype=np.int64),
     )
-    ordered = sorted(sites)
-    names, weights = _weights([sites[number] for number in ordered])
-    holders: list[list[int]] = [[] for _ in names]
-    for row, number in enumerate(ordered):
-        for stem in sites[number]:
-            holders[names[stem]].append(row)
-    np.savez(
-        folder / "sites.npz",
-        passages=np.array(ordered, dtype=np.int32),
-        stems=np.array(list(names), dtype=np.str_),
-        weights=weights,
-        holders=np.array([row for rows in holders for row in rows], dtype=np.int32),
-        starts=np.cumsum([0, *map(len, holders)], dtype=np.int64),
-    )
-
-
-def _weights(texts: Sequence[Collection[str]]) -> tuple[dict[str, int], NDArray[np.float32]]:
-    """Returns a number for each stem of the texts, in their order, and each one's BM25 idf."""
-    holding = Counter(stem for stems in texts for stem in stems)
-    names = {stem: number for number, stem in enumerate(sorted(holding))}
-    weights = [np.log(1 + (len(texts) - holding[stem] + 0.5) / (holding[stem] + 0.5)) for stem in names]
-    return names, np.array(weights, dtype=np.float32)
 
 
 class Columns:
@@ -96,31 +71,10 @@ class Columns:
             self._weights: NDArray[np.float32] = arrays["weights"]
             self._terms: NDArray[np.int32] = arrays["terms"]
             self._starts: NDArray[np.int64] = arrays["starts"]
-        with np.load(folder / "sites.npz") as arrays:
-            self._sites: NDArray[np.int32] = arrays["passages"]
-            self._site_numbers = {stem: number for number, stem in enumerate(arrays["stems"].tolist())}
-            self._site_weights: NDArray[np.float32] = arrays["weights"]
-            self._holders: NDArray[np.int32] = arrays["holders"]
-            self._site_starts: NDArray[np.int64] = arrays["starts"]
 
     def is_value(self, name: str, passages: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Returns which of these passages tell of a character with a value of `VALUES`."""
         return (self._values[passages] >> list(VALUES).index(name) & 1).astype(bool)
-
-    def named_sites(self, passages: NDArray[np.int32], stems: Collection[str]) -> tuple[NDArray[np.float32], float]:
-        """Returns how much of the body parts' words among these stems each passage holds, 0 to 1, and their weight.
-
-        `passages` tell of body parts. A stem weighs by its BM25 idf over all of these; where no stem is a word of any,
-        all hold nothing, and the weight is 0.
-        """
-        held = np.zeros(len(self._sites), dtype=np.float32)
-        total = 0.0
-        for stem in set(stems):
-            if (number := self._site_numbers.get(stem)) is not None:
-                weight = float(self._site_weights[number])
-                held[self._holders[self._site_starts[number] : self._site_starts[number + 1]]] += weight
-                total += weight
-        return held[np.searchsorted(self._sites, passages)] / np.float32(max(total, 1e-6)), total
 
     def coverage(
         self, documents: NDArray[np.int64], *queries: Sequence[str]

@@ -187,8 +187,9 @@ class Trees:
         self._input = self._session.get_inputs()[0].name
 
     def scores(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Returns one score per row, float64 of shape (rows,)."""
-        return np.asarray(self._session.run(None, {self._input: features})[0], dtype=np.float64).ravel()
+        """Returns one score per row, float64 of shape (rows,); the probability of yes where trees tell yes from no."""
+        found = np.asarray(self._session.run(None, {self._input: features})[-1], dtype=np.float64)
+        return found.reshape(len(features), -1)[:, -1]
 
 
 def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:

@@ -29,8 +29,7 @@ from tqdm import tqdm  # noqa: E402
 
 from index.records import THESAURUS, CodeKind, CodeSystem  # noqa: E402
 from index.snapshot import Snapshot, SnapshotError, open_best  # noqa: E402
-from search.engine import PARTS, SearchEngine  # noqa: E402
-from search.model import FITS  # noqa: E402
+from search.engine import FITS, PARTS, SearchEngine  # noqa: E402
 from search.request import SearchRequest  # noqa: E402
 from search.settings import Settings  # noqa: E402
 

@@ -33,9 +33,10 @@ from tqdm import tqdm  # noqa: E402
 
 from index.records import CodeSystem  # noqa: E402
 from index.snapshot import open_best  # noqa: E402
+from search.confidence import ANSWERABLE, CONFIDENCE, TOLD, WHOLE, told_of, weighed  # noqa: E402
 from search.engine import SearchEngine  # noqa: E402
 from search.features import FEATURES  # noqa: E402
-from search.model import CONFIDENCE, RANKING, ROUGH_WEIGHTS, TOLD_BY_FIRST, adjusted  # noqa: E402
+from search.model import RANKING, ROUGH_WEIGHTS, adjusted  # noqa: E402
 from search.request import SearchRequest  # noqa: E402
 from search.settings import Settings  # noqa: E402
 
@@ -47,7 +48,7 @@ HARD, RANDOM = 80, 40
 RIGHT = 40
 # Confidence is fitted to scores of trees that learned from all queries but those of one fold.
 FOLDS = 5
-# The share of queries that nothing answers, among those that confidence is calibrated to.
+# The share of queries that nothing answers, of those that people ask, as far as one can guess.
 UNANSWERED = 0.1
 # Hits of a query that confidence is fitted to.
 SHOWN = 5
@@ -57,8 +58,8 @@ VALIDATION = 300
 # Features that can only speak for a candidate, or only against it, by the beginnings of their names. A thousand
 # queries are few: held to this, trees can't learn the accidents of a few.
 FOR = ("cosine of", "BM25", "votes", "query covered", "title covered", "more covered", "whole query", "rank of",
-       "attributes that agree", "words of the site")  # fmt: skip
-AGAINST = ("cosine behind", "attributes that contradict", "operation behind", "site behind", "words of another")
+       "attributes that agree")  # fmt: skip
+AGAINST = ("cosine behind", "attributes that contradict")
 
 PARAMETERS = {
     "objective": "lambdarank",
@@ -79,6 +80,23 @@ PARAMETERS = {
 }
 ROUNDS = 200
 
+# Few and small: there are a thousand queries of either kind.
+ANSWERABLE_PARAMETERS = {
+    "objective": "binary",
+    "num_leaves": 5,
+    "min_data_in_leaf": 30,
+    "learning_rate": 0.05,
+    "feature_fraction": 0.5,
+    "bagging_fraction": 0.8,
+    "bagging_freq": 1,
+    "lambda_l2": 5.0,
+    "seed": 7,
+    "deterministic": True,
+    "num_threads": 2,
+    "verbose": -1,
+}
+ANSWERABLE_ROUNDS = 120
+
 # What an ablation leaves out, by the beginnings of features' names.
 GROUPS = {
     "cosines": ("cosine of title", "cosine of synonyms", "cosine of thesaurus", "cosine of sections", "cosine behind"),
@@ -86,7 +104,6 @@ GROUPS = {
     "words of the title": ("query covered by title", "title covered", "more covered"),
     "names": ("query covered by a name", "whole query", "rank of the name", "codes of the name", "names that"),
     "scattered names": ("query covered by a scattered", "codes of the scattered"),
-    "sites": ("words of the site", "words of another", "site behind", "operation behind"),
     "attributes": ("attributes", "unsaid"),
     "characters": (
         "cosine of operation", "cosine of site", "cosine of approach", "cosine of device", "cosine of qualifier",
@@ -142,6 +159,13 @@ def learn(asked: Sequence[Weighed], without: tuple[str, ...] = ()) -> lightgbm.B
     return lightgbm.train(PARAMETERS, data, ROUNDS)
 
 
+def write(booster: lightgbm.Booster, features: int, path: Path) -> None:
+    """Writes trees over so many features as ONNX."""
+    model = convert_lightgbm(booster, initial_types=[("features", FloatTensorType([None, features]))], zipmap=False)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(model.SerializeToString())
+
+
 def _blinded(features: NDArray[np.float32], without: tuple[str, ...]) -> NDArray[np.float32]:
     blind = [place for place, name in enumerate(FEATURES) if without and name.startswith(without)]
     shown = features.copy()
@@ -154,61 +178,74 @@ def scores(booster: lightgbm.Booster, features: NDArray[np.float32]) -> NDArray[
     return adjusted(np.asarray(booster.predict(features), dtype=np.float64), features)
 
 
-def fit_confidence(asked: Sequence[Weighed]) -> dict[str, Any]:
-    """Returns the weights of a logistic regression to being right from a hit's score and the first hit's features.
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """The first hits of a query: what is told of it, their scores, which are right, and whether anything answers it."""
 
-    Each query is scored by trees that did not learn from its fold. Queries that nothing answers count as much as
-    `UNANSWERED` of all.
+    told: NDArray[np.float32]
+    scores: NDArray[np.float64]
+    right: NDArray[np.bool_]
+    answered: bool
+
+
+def shown(one: Weighed, booster: lightgbm.Booster) -> Shown:
+    """Returns the first `SHOWN` hits as these trees rank them."""
+    found = scores(booster, one.features)
+    order = np.argsort(-found, kind="stable")[:SHOWN]
+    return Shown(told_of(found, one.features), found[order], one.right[order], bool(one.gold))
+
+
+def unseen(asked: Sequence[Weighed]) -> list[Shown]:
+    """Returns the first hits of each query, ranked by trees that did not learn from its fold."""
+    boosters = [learn([one for one in asked if one.fold != fold]) for fold in range(FOLDS)]
+    return [shown(one, boosters[one.fold]) for one in asked]
+
+
+def fit_answerable(asked: Sequence[Shown]) -> lightgbm.Booster:
+    """Returns trees that tell queries that something answers from others."""
+    data = lightgbm.Dataset(np.stack([one.told for one in asked]), [one.answered for one in asked])
+    return lightgbm.train(ANSWERABLE_PARAMETERS, data, ANSWERABLE_ROUNDS)
+
+
+def fit_confidence(asked: Sequence[Shown]) -> dict[str, Any]:
+    """Returns the weights of a logistic regression to a hit's being right where something answers the query.
+
+    `odds` is what the odds of an answer are multiplied by, for the share `UNANSWERED` instead of that of these queries.
     """
-    told = [FEATURES.index(name) for name in TOLD_BY_FIRST]
-    inputs, labels, answered = [], [], []
-    for fold in range(FOLDS):
-        booster = learn([one for one in asked if one.fold != fold])
-        for one in asked:
-            if one.fold == fold:
-                found = scores(booster, one.features)
-                order = np.argsort(-found, kind="stable")[:SHOWN]
-                first_hit = np.repeat(one.features[order[:1]][:, told], len(order), axis=0)
-                inputs.append(np.column_stack([found[order], first_hit]))
-                labels.append(one.right[order])
-                answered.append(np.full(len(order), bool(one.gold)))
-    share = _shares(np.concatenate(answered))
-    fitted = LogisticRegression(C=100.0, max_iter=1000).fit(np.vstack(inputs), np.concatenate(labels), share)
-    score, *first = fitted.coef_[0].tolist()
+    answered = [one for one in asked if one.answered]
+    inputs = np.vstack(
+        [np.column_stack([one.scores, np.tile(one.told[: len(WHOLE)], (len(one.scores), 1))]) for one in answered]
+    )
+    mean, spread = inputs.mean(axis=0), inputs.std(axis=0) + 1e-9
+    right = np.concatenate([one.right for one in answered])
+    fitted = LogisticRegression(C=0.1, max_iter=3000).fit((inputs - mean) / spread, right)
+    score, *whole = (fitted.coef_[0] / spread).tolist()
+    share = len(answered) / len(asked)
     return {
         "score": score,
-        "first": dict(zip(TOLD_BY_FIRST, first, strict=True)),
-        "intercept": float(fitted.intercept_[0]),
+        "whole": dict(zip(WHOLE, whole, strict=True)),
+        "intercept": float(fitted.intercept_[0] - fitted.coef_[0] @ (mean / spread)),
+        "odds": (1 - UNANSWERED) / UNANSWERED * (1 - share) / share,
     }
 
 
-def shifted(fitted: dict[str, Any], asked: Sequence[Weighed], booster: lightgbm.Booster) -> dict[str, Any]:
+def shifted(fitted: dict[str, Any], asked: Sequence[Shown], answerable: lightgbm.Booster) -> dict[str, Any]:
     """Returns the weights of confidence with the intercept at which it is right, on average, for these first hits.
 
     Our own queries are drawn evenly over all codes, rare ones too, and ICD-9 titles are old: both are harder than
-    what people ask. Queries that nothing answers count as much as `UNANSWERED` of all.
+    what people ask.
     """
-    logits, right = [], []
-    for one in asked:
-        found = scores(booster, one.features)
-        first = int(np.argmax(found))
-        told = sum(one.features[first, FEATURES.index(name)] * weight for name, weight in fitted["first"].items())
-        logits.append(fitted["score"] * found[first] + told + fitted["intercept"])
-        right.append(bool(one.right[first]))
-    share = _shares([bool(one.gold) for one in asked])
-    low, high = -20.0, 20.0
-    for _ in range(50):
-        shift = (low + high) / 2
-        expected = float((share / (1 + np.exp(-(np.array(logits) + shift)))).sum())
-        low, high = (shift, high) if expected < float(share @ np.array(right)) else (low, shift)
-    return {**fitted, "intercept": fitted["intercept"] + shift}
-
-
-def _shares(answered: Sequence[bool] | NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Returns weights, one on average, that give those without an answer `UNANSWERED` of the whole."""
-    known = np.array(answered)
-    share = np.where(known, (1 - UNANSWERED) / known.sum(), UNANSWERED / max((~known).sum(), 1))
-    return np.asarray(share * len(known))
+    told = np.stack([one.told for one in asked])
+    share = weighed(np.asarray(answerable.predict(told), dtype=np.float64), fitted["odds"])
+    whole = np.array([fitted["whole"][name] for name in WHOLE])
+    logits = fitted["score"] * np.array([one.scores[0] for one in asked]) + told[:, : len(WHOLE)] @ whole
+    right = sum(bool(one.right[0]) for one in asked)
+    low, high = -30.0, 30.0
+    for _ in range(60):
+        intercept = (low + high) / 2
+        expected = float((share / (1 + np.exp(-(logits + intercept)))).sum())
+        low, high = (intercept, high) if expected < right else (low, intercept)
+    return {**fitted, "intercept": intercept}
 
 
 def ablation(asked: Sequence[Weighed], validation: Sequence[Weighed]) -> str:
@@ -249,16 +286,13 @@ def main() -> int:
     rows = [row for row in [*own, *filter(in_training, given)] if is_kept_from_encoder(row)]
     asked = weigh(engine, [row for row in rows if not row.gold or universe.gold(row)], universe)
     booster = learn(asked)
-    model = convert_lightgbm(
-        booster, initial_types=[("features", FloatTensorType([None, len(FEATURES)]))], zipmap=False
-    )
-    RANKING.parent.mkdir(exist_ok=True)
-    RANKING.write_bytes(model.SerializeToString())
-    confidence = fit_confidence(asked)
+    write(booster, len(FEATURES), RANKING)
+    first = unseen(asked)
+    answerable, confidence = fit_answerable(first), fit_confidence(first)
+    write(answerable, len(TOLD), ANSWERABLE)
     people = [row for row in given if in_training(row) and universe.gold(row) and not row.slice.startswith("icd9")]
     if people:
-        without = [one for one in asked if not one.gold]
-        confidence = shifted(confidence, [*weigh(engine, people, universe), *without], booster)
+        confidence = shifted(confidence, [shown(one, booster) for one in weigh(engine, people, universe)], answerable)
     CONFIDENCE.write_text(json.dumps(confidence, indent=1), encoding="utf-8")
     gains = dict(zip(FEATURES, booster.feature_importance("gain").tolist(), strict=True))
     for name, gain in sorted(gains.items(), key=lambda entry: -entry[1]):

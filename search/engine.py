@@ -20,11 +20,12 @@ from index.store import KINDS, SECTIONS, SYSTEMS
 from index.text import stem, words
 from search.alike import Alike, alike
 from search.catalogue import Catalogue
+from search.confidence import Confidence
 from search.errors import OutOfRange
 from search.explain import Explanation, explain
 from search.features import at_hand, candidates, look_closer
 from search.groups import Groups
-from search.model import CLOSELY, FITS, SHORTLIST, Model, shortlist
+from search.model import CLOSELY, SHORTLIST, Model, shortlist
 from search.query import Query, understand
 from search.ranking import Retrieved, evidence, fuse
 from search.request import MAX_DEPTH, MAX_LIMIT, SearchRequest, Status, parse_system
@@ -34,11 +35,14 @@ from search.suggest import MAX_SUGGESTIONS, Suggester, Suggestion
 PASSAGES_SHOWN = 3
 
 # Passages that each retriever finds for a query; titles, names and sections of a code compete for them.
-PASSAGES_FOUND = 600
+PASSAGES_FOUND = 300
 
 # What the n-th code of a system loses in an answer over all systems, for each doubling of n: in units of the ranking
 # model's score. Its first code loses nothing, so no system's many variants crowd out another's best.
 CROWDING = 0.25
+
+# Below this probability of the first hit, an answer says that nothing fits well: it is more likely wrong than right.
+FITS = 0.5
 
 # Answers kept for who asks the same again: a page's filters, pages of hits, what many look up. About 100 KB each.
 ANSWERS_KEPT = 256
@@ -108,8 +112,17 @@ class SearchEngine:
         self.catalogue = Catalogue(snapshot)
         self.groups = Groups(snapshot.documents)
         self._without = frozenset(without)
-        self.model = Model()
         self._answered = lru_cache(ANSWERS_KEPT)(self._answer)
+
+    @cached_property
+    def model(self) -> Model:
+        """What weighs candidates."""
+        return Model()
+
+    @cached_property
+    def confidence(self) -> Confidence:
+        """What says how likely they are right."""
+        return Confidence()
 
     def search(self, request: SearchRequest) -> Answer:
         """Returns the codes that fit the query, best first; none where it has no letter or digit.
@@ -190,7 +203,7 @@ class SearchEngine:
         if request.system is None:
             scores -= CROWDING * np.log2(self._rank_in_system(every, scores))
         order = together(every, np.lexsort((every, -scores)), query, self.snapshot)
-        confidence = np.sort(self.model.confidence(scores, weighed))[::-1]
+        confidence = np.sort(self.confidence.of(scores, weighed))[::-1]
         return Ranking(every[order], confidence, retrieved, weighed[order])
 
     def _rank_in_system(self, documents: NDArray[np.int64], scores: NDArray[np.float64]) -> NDArray[np.int64]:

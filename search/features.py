@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.attributes import ATTRIBUTES, NAMES
-from index.columns import SITE
 from index.records import SectionKind
 from index.snapshot import Snapshot
 from index.store import SECTIONS
@@ -53,10 +52,6 @@ FEATURES = (
     "cosine of approach",
     "cosine of device",
     "cosine of qualifier",
-    "operation behind the best",
-    "site behind the best",
-    "words of the site",
-    "words of another site",
     "characters that say nothing",
     "open approach",
     "percutaneous approach",
@@ -125,7 +120,6 @@ def look_closer(
     out[:, _PLACE["title covered by query"]] = covering
     _attributes(out, columns.attributes[documents], query)
     _characters(out, columns.characters[documents], vectors, snapshot)
-    _sites(out, columns.characters[documents], stems, snapshot)
 
 
 def _best_by_section(
@@ -225,23 +219,11 @@ def _characters(
     used, rows = np.unique(characters[composed, 2:], return_inverse=True)
     rows = rows.reshape(-1, 5)
     passages = used.astype(np.int64)
-    cosines = snapshot.dense.cosines(passages, vectors)[rows]
     first = _PLACE["cosine of operation"]
-    out[composed, first : first + 5] = cosines
-    out[composed, _PLACE["operation behind the best"]] = cosines[:, 0].max() - cosines[:, 0]
-    out[composed, _PLACE["site behind the best"]] = cosines[:, 1].max() - cosines[:, 1]
+    out[composed, first : first + 5] = snapshot.dense.cosines(passages, vectors)[rows]
     nothing, opened, through = (
         snapshot.columns.is_value(name, passages) for name in ("nothing", "open", "percutaneous")
     )
     out[composed, _PLACE["characters that say nothing"]] = nothing[rows].sum(axis=1)
     out[composed, _PLACE["open approach"]] = opened[rows].any(axis=1)
     out[composed, _PLACE["percutaneous approach"]] = through[rows].any(axis=1)
-
-
-def _sites(out: NDArray[np.float32], characters: NDArray[np.int32], stems: Sequence[str], snapshot: Snapshot) -> None:
-    """Writes how much of the query's words for body parts each code's own holds, and how much only others do."""
-    composed = characters[:, SITE] >= 0
-    share, weight = snapshot.columns.named_sites(characters[composed, SITE], stems)
-    if weight:
-        out[composed, _PLACE["words of the site"]] = share
-        out[composed, _PLACE["words of another site"]] = 1 - share

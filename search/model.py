@@ -1,12 +1,10 @@
-"""The ranking model: what each feature of a candidate is worth, and how sure the first hits are.
+"""The ranking model: what each feature of a candidate is worth.
 
-Both parts are written by scripts/train_ranking.py: boosted trees, run by onnxruntime, and a logistic
-regression that turns their scores into probabilities.
+Boosted trees, written by scripts/train_ranking.py and run by onnxruntime.
 """
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +14,6 @@ from index.encoder import Trees
 from search.features import FEATURES
 
 RANKING = Path(__file__).parent / "weights" / "ranking.onnx"
-CONFIDENCE = Path(__file__).parent / "weights" / "confidence.json"
 
 # Candidates that are looked at closely, and of these the ones that the trees weigh: those that stand first by `_ROUGH`.
 CLOSELY, SHORTLIST = 800, 250
@@ -51,19 +48,6 @@ CONTRADICTION = 1.0
 # whose title is nearest leads.
 TITLE = 0.6
 
-# What confidence looks at beside a hit's own score: features of the first hit, which tell how well the query is
-# understood at all.
-TOLD_BY_FIRST = (
-    "cosine of title",
-    "cosine of thesaurus",
-    "query covered by title",
-    "more covered by title",
-    "query covered by a name",
-)
-
-# Below this probability of the first hit, an answer says that nothing fits well: it is more likely wrong than right.
-FITS = 0.5
-
 
 def shortlist(features: NDArray[np.float32], most: int) -> NDArray[np.int64]:
     """Returns the rows of the candidates that deserve a closer look, at most so many, ascending."""
@@ -83,23 +67,12 @@ def adjusted(scores: NDArray[np.float64], features: NDArray[np.float32]) -> NDAr
 
 
 class Model:
-    """Scores candidates, and says how likely each is right."""
+    """Scores candidates."""
 
     def __init__(self) -> None:
         """Opens the model that goes with the project."""
         self._trees = Trees(RANKING)
-        told = json.loads(CONFIDENCE.read_text(encoding="utf-8"))
-        self._slope, self._intercept = float(told["score"]), float(told["intercept"])
-        self._by_first = np.array([told["first"][name] for name in TOLD_BY_FIRST])
 
     def scores(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Returns a score for each row, higher is better, of no fixed range."""
         return adjusted(self._trees.scores(features), features)
-
-    def confidence(self, scores: NDArray[np.float64], features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Returns the probability, 0 to 1, that each candidate is right; it falls with the score."""
-        if not len(scores):
-            return scores
-        first = features[int(np.argmax(scores))]
-        told = float(first[[FEATURES.index(name) for name in TOLD_BY_FIRST]] @ self._by_first)
-        return 1 / (1 + np.exp(-(self._slope * scores + told + self._intercept)))

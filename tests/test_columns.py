@@ -115,22 +115,6 @@ def test_several_queries_are_covered_as_each_alone(columns: Columns) -> None:
         assert (in_query.tolist(), in_title.tolist()) == _coverage(columns, (0, 1, 2, 3), *stems)
 
 
-def test_words_of_body_parts_are_told_from_other_words(tmp_path: Path) -> None:
-    """“Gallbladder” and “hip” each stand in one of two body parts, “joint” in both, “resection” in none."""
-    hip = (*OPEN[:3], Character("Body Part", "9", "Hip Joint", includes=("Acetabulum",)), *OPEN[4:])
-    gallbladder = (*OPEN[:3], Character("Body Part", "4", "Gallbladder joint"), *OPEN[4:])
-    documents = (replace(DOCUMENTS[0], characters=gallbladder), replace(DOCUMENTS[1], code="0FT90ZZ", characters=hip))
-    columns = _columns(tmp_path, documents, make_passages(documents))
-    passages = columns.characters[:, 3]
-    one, both = log(1 + 1.5 / 1.5), log(1 + 0.5 / 2.5)
-    held, weight = columns.named_sites(passages, ["gallbladd", "joint", "resect"])
-    assert held.tolist() == pytest.approx([1, both / (one + both)])
-    assert weight == pytest.approx(one + both)
-    assert columns.named_sites(passages, ["acetabulum"])[0].tolist() == [0, 1]
-    held, weight = columns.named_sites(passages, ["resect"])
-    assert (held.tolist(), weight) == ([0, 0], 0)
-
-
 def test_attributes_are_the_places_of_their_values_from_one(columns: Columns) -> None:
     """Open, percutaneous, and no biopsy for the codes with characters; left for the walker; all else 0."""
     expected = np.zeros((4, len(NAMES)), dtype=np.uint8)

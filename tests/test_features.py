@@ -227,23 +227,6 @@ def test_what_was_retrieved_and_is_no_candidate_leaves_no_trace(engine: SearchEn
     assert found["cosine of sections"] == [0, 0]
 
 
-def test_words_of_a_body_part_speak_for_it_and_against_others(engine: SearchEngine) -> None:
-    """“Gallbladder drain”: one word is of a body part, all of it of the first code's; of a page nothing is known."""
-    found = _features(engine, ["0FT40ZZ", "0QU13JZ", "0SR90JA"], engine.understand("gallbladder drain"))
-    assert found["words of the site"] == [1, 0, 0]
-    assert found["words of another site"] == [0, 1, 0]
-    said = _features(engine, ["0FT40ZZ", "0QU13JZ"], NOTHING_SAID)
-    assert said["words of the site"] == said["words of another site"] == [0, 0]
-
-
-def test_characters_are_behind_the_best_of_all_candidates(engine: SearchEngine) -> None:
-    """The nearest body part is not behind, and another is by the difference of the two cosines."""
-    found = _features(engine, ["0FT40ZZ", "0QU13JZ"], NOTHING_SAID, text="Gallbladder")
-    near, far = found["cosine of site"]
-    assert found["site behind the best"] == pytest.approx([0, near - far], abs=1e-6)
-    assert min(found["operation behind the best"]) == 0
-
-
 def test_votes_are_shares_of_the_nearest(engine: SearchEngine) -> None:
     """Both gallbladder codes are of one table and body part; the three votes of all tables make one."""
     found = _features(engine, ["0FT40ZZ", "0FT44ZZ", "0QU13JZ"], NOTHING_SAID, text="Resection of Gallbladder")
