@@ -11,8 +11,8 @@ from index.records import CodeSystem, Document
 # also holds "contrast". A title's value is the first that matches.
 ATTRIBUTES: Mapping[str, Mapping[str, str]] = {
     "laterality": {
-        "bilateral": r"bilateral|(?<!or )both (?:sides|eyes|ears|knees|breasts|menisci)",
-        "unilateral": r"unilateral|one side",
+        "bilateral": r"bilateral|binaural|(?<!or )both (?:sides|eyes|ears|knees|breasts|menisci)",
+        "unilateral": r"unilateral|monaural|one side",
         "left": (
             r"(?<!was )(?<!were )(?<!is )(?<!be )left"
             r"(?! (?:main|ventric\w*|atri\w*|heart|in (?:place|situ)|behind|open|over|with|indwelling))"
@@ -46,6 +46,15 @@ ATTRIBUTES: Mapping[str, Mapping[str, str]] = {
         # A diagnostic look inside, or mammogram, takes no tissue.
         "with biopsy": r"biops(?:y|ies)|diagnostic(?! (?:\w+ )?(?:\w*scop\w+|mammogra\w+))",
     },
+    "purpose": {
+        "treatment": (
+            r"remov(?:al|ed?|ing)|excis\w+|resect\w+|trimm\w+|shav(?:ing|ed)|repair\w*|ablat\w+|destr\w+|snared?|"
+            r"\w+ectomy|\w+plasty|dilat(?:ion|ed|ing)|stent\w*|ligat\w+|clipp\w+|cauteri\w+|fulgurat\w+|lithotrips\w+|"
+            r"extract\w+|retriev\w+|(?<!without )(?<!no )biops(?:y|ies)|drain(?:age|ed|ing)|debride\w*|lysis|"
+            r"sutur(?:e|ed|ing)|released?|injections?|cut out"
+        ),
+        "inspection": r"inspection|inspected|look(?:ing)? (?:inside|into)|diagnostic (?:\w+ )?\w+scopy|exploration",
+    },
     "count": {
         "four or more": r"four or more|4 or more",
         "three": r"three (?:arteries|sites|vessels|or more)|three",
@@ -68,6 +77,7 @@ ATTRIBUTES: Mapping[str, Mapping[str, str]] = {
             r"intramedullary|(?<!finger )(?<!toe )\bnail(?:ing)?\b(?! (?:bed|plate|avuls\w*))|"
             r"\brodd?(?:ing)?\b|\bIMN\b"
         ),
+        "interbody fusion": r"interbody|(?<!rib )\bcages?\b(?! (?:around|outside))",
         "external fixation": r"external fixat\w*|ex[- ]?fix",
         "internal fixation": r"internal fixat\w*|\bplates?\b|\bscrews?\b|\bORIF\b|\bpinn?(?:ing|s)?\b",
     },
@@ -113,9 +123,13 @@ def without(name: str, value: str, title: str) -> str:
 def attributes_of(document: Document) -> dict[str, str]:
     """Returns the value of each attribute that a code's title says.
 
-    In ICD-10-PCS what is not said is meant: imaging without contrast, a procedure without a device or biopsy.
+    In ICD-10-PCS what is not said is meant: imaging without contrast, a procedure without a device or biopsy. Nearly
+    all codes treat, so only a mere inspection is said of one: it is no code of its own where something is done too
+    (guideline B3.11a).
     """
     found = {name: value for name in NAMES if (value := value_of(name, document.title))}
+    if found.get("purpose") == "treatment":
+        del found["purpose"]
     if document.system is CodeSystem.ICD10PCS and document.characters:
         if document.code[0] == "B" and document.characters[4].axis == "Contrast":
             found.setdefault("contrast", "without contrast")

@@ -9,13 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import warnings
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import Any
+from weakref import finalize
 
 import numpy as np
 import onnxruntime
@@ -93,11 +95,12 @@ class PassageEncoder:
 
     @cached_property
     def _exported(self) -> Path:
-        """The model as ONNX, float32, in a folder that goes when this process does."""
+        """The model as ONNX, float32, in a folder that goes with this encoder."""
         import torch
 
-        self._folder = TemporaryDirectory()
-        path = Path(self._folder.name) / "model.onnx"
+        folder = mkdtemp()
+        finalize(self, shutil.rmtree, folder)
+        path = Path(folder) / "model.onnx"
         model = self.model
 
         class Pipeline(torch.nn.Module):

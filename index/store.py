@@ -9,7 +9,7 @@ import mmap
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -154,6 +154,12 @@ class DocumentStore:
         """Returns the codes' characters one by one, "S1" of shape (positions, 7); empty behind a code's end."""
         return self._letters[positions]
 
+    def keys(self, positions: NDArray[np.int64], places: tuple[int, int, int]) -> NDArray[np.int32]:
+        """Returns a number for each code, equal where its characters at these places are: (0, 1, 2) names its table."""
+        letters = self._letters[positions].view(np.uint8).astype(np.int32)
+        first, second, third = (letters[:, place] for place in places)
+        return (first << 16) | (second << 8) | third
+
     @cached_property
     def _letters(self) -> NDArray[np.bytes_]:
         letters = self._keys.view("S1").reshape(len(self), -1)
@@ -167,6 +173,7 @@ class DocumentStore:
             self._axes[table] = tuple(character.axis for character in self[position].characters)
         return self._axes[table]
 
+    @lru_cache(8)  # noqa: B019 (as long as its snapshot)
     def valid(self, on: date) -> NDArray[np.bool_]:
         """Returns which documents' codes are valid on that day, shape (documents,)."""
         day = on.toordinal()
@@ -249,6 +256,7 @@ class PassageStore:
         flat = np.arange(starts[-1]) + np.repeat(first - starts[:-1], counts)
         return self._documents[flat], starts
 
+    @lru_cache(64)  # noqa: B019 (a store lives as long as its snapshot; sixty-four masks are 10 MB at most)
     def allowed(
         self, system: CodeSystem | None, kind: CodeKind | None, section: SectionKind | None
     ) -> NDArray[np.bool_]:

@@ -196,8 +196,10 @@ def _timed(engine: SearchEngine, spent: dict[str, float]) -> Iterator[None]:
         ("dense", snapshot.dense, "search"),
         ("lexical", snapshot.lexical, "search"),
         ("candidates", engine_module, "candidates"),
-        ("features", engine_module, "features"),
+        ("features", engine_module, "at_hand"),
+        ("features", engine_module, "look_closer"),
         ("trees", engine.model, "scores"),
+        ("confidence", engine.confidence, "of"),
         ("hits", engine, "_hits"),
     ]
     held = [(owner, method, getattr(owner, method)) for _, owner, method in places]

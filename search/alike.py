@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.snapshot import Snapshot
-from index.store import TABLE
 
 # Codes answer about equally well when the less likely is at least so likely, as a share of the other.
 _EQUALLY = 0.7
@@ -31,15 +30,14 @@ def alike(
     """
     if not len(shown):
         return []
-    codes = snapshot.documents.characters(documents)
-    composed = codes[:, -1] != b""
+    codes = snapshot.documents.characters(documents).view(np.uint8)
+    tables = np.where(codes[:, -1] > 0, snapshot.documents.keys(documents, (0, 1, 2)), 0)
     found: list[Alike | None] = []
     for position in shown.tolist():
         row = int(np.flatnonzero(documents == position)[0])
-        same = composed & (codes[:, :TABLE] == codes[row, :TABLE]).all(axis=1)
-        same &= (scores >= _EQUALLY * scores[row]) & (scores * _EQUALLY <= scores[row])
+        same = (tables == tables[row]) & (scores >= _EQUALLY * scores[row]) & (scores * _EQUALLY <= scores[row])
         same[row] = False
-        if composed[row] and same.any():
+        if tables[row] and same.any():
             names = snapshot.documents.axes(position)
             differing = np.flatnonzero((codes[same] != codes[row]).any(axis=0)).tolist()
             found.append(Alike(int(same.sum()), tuple(names[axis] for axis in differing if axis < len(names))))

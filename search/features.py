@@ -112,7 +112,7 @@ def look_closer(
     out[:, _PLACE["cosine of title"]] = snapshot.dense.cosines(
         snapshot.passages.titles[documents].astype(np.int64), vectors
     )
-    _votes(out, snapshot.documents.characters(documents))
+    _votes(out, documents, snapshot)
     stems = [*query.stems, *query.more_stems]
     (covered, _), (more, covering) = columns.coverage(documents, query.stems, stems)
     out[:, _PLACE["query covered by title"]] = covered
@@ -141,11 +141,11 @@ def _best_by_section(
     np.maximum.at(out, (rows[present], first + groups[present]), values[present])
 
 
-def _votes(out: NDArray[np.float32], codes: NDArray[np.bytes_]) -> None:
+def _votes(out: NDArray[np.float32], documents: NDArray[np.int64], snapshot: Snapshot) -> None:
     """Writes how far each candidate is behind the nearest, and what share of the nearest is of its table or body part.
 
-    What is right has relatives that are nearly right, and what is near by chance stands alone. `codes` has the
-    characters of each; in CPT and HCPCS, whose codes are not composed, these are blocks of the list.
+    What is right has relatives that are nearly right, and what is near by chance stands alone. In CPT and HCPCS, whose
+    codes are not composed, these are blocks of the list.
     """
     nearest = out[:, :3].max(axis=1)
     behind = nearest.max() - nearest
@@ -153,9 +153,8 @@ def _votes(out: NDArray[np.float32], codes: NDArray[np.bytes_]) -> None:
     voters = np.argpartition(behind, _VOTERS)[:_VOTERS] if len(behind) > _VOTERS else np.arange(len(behind))
     votes = np.exp(-behind[voters] / _VOTE_SCALE)
     votes /= votes.sum()
-    characters = codes.view(np.uint8).astype(np.int32)
     for name, third in (("votes for the table", 2), ("votes for the body part", 3)):
-        keys = (characters[:, 0] << 16) | (characters[:, 1] << 8) | characters[:, third]
+        keys = snapshot.documents.keys(documents, (0, 1, third))
         groups, of = np.unique(keys[voters], return_inverse=True)
         cast = np.bincount(of, weights=votes)
         rows = np.minimum(np.searchsorted(groups, keys), len(groups) - 1)

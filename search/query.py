@@ -282,17 +282,12 @@ def _scattered(text: str, phrases: PhraseBook, matches: Sequence[Match]) -> Iter
     for size in range(_SCATTERED, 1, -1):
         for first in range(len(stems) - size + 1):
             for others in combinations(range(first + 1, min(first + _APART + 1, len(stems))), size - 1):
-                places = {first, *others}
-                if any(places <= held for held in covered):
-                    continue
-                named = [
-                    Match(row, phrase, first, others[-1] + 1)
-                    for row, phrase in phrases.find_unordered([stems[place] for place in sorted(places)])
-                    if not phrase.exact and not phrase.words
-                ]
-                if named:
-                    covered.append(places)
-                    yield from named
+                found = phrases.find_unordered([stems[first], *(stems[place] for place in others)])
+                if found and not any({first, *others} <= held for held in covered):
+                    named = [(row, phrase) for row, phrase in found if not phrase.exact and not phrase.words]
+                    yield from (Match(row, phrase, first, others[-1] + 1) for row, phrase in named)
+                    if named:
+                        covered.append({first, *others})
 
 
 def _is_written_so(text: str, found: list[Token], start: int, end: int, phrase: Phrase) -> bool:

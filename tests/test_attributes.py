@@ -11,6 +11,8 @@ from index.records import Character, CodeSystem, Document
 CASES = {
     "laterality": (
         ("Replacement of Right Hip Joint with Synthetic Substitute, Uncemented, Open Approach", "right"),
+        ("Hearing aid, digital, binaural, bte", "bilateral"),
+        ("Hearing aid, monaural, in the ear", "unilateral"),
         ("Excision of Left Upper Lung Lobe, Percutaneous Endoscopic Approach, Diagnostic", "left"),
         ("Excision of Bilateral Vas Deferens, Open Approach", "bilateral"),
         ("Bypass Left External Iliac Artery to Bilateral Internal Iliac Arteries, Open Approach", "bilateral"),
@@ -64,6 +66,13 @@ CASES = {
         ("Diagnostic upper endoscopy", ""),
         ("Diagnostic mammogram of one breast", ""),
     ),
+    "purpose": (
+        ("Colonoscopy with polyp removal", "treatment"),
+        ("Knee scope with meniscus trimming", "treatment"),
+        ("Inspection of Left Knee Joint, Percutaneous Endoscopic Approach", "inspection"),
+        ("Diagnostic colonoscopy without biopsy or treatment", "inspection"),
+        ("Colonoscopy", ""),
+    ),
     "count": (
         ("Dilation of Coronary Artery, One Artery with Intraluminal Device", "one"),
         ("Bypass Coronary Artery, Two Arteries from Aorta", "two"),
@@ -90,6 +99,9 @@ CASES = {
         ("Reposition Left Tibia with Intramedullary Internal Fixation Device", "intramedullary"),
         ("Reposition Left Tibia with Internal Fixation Device", "internal fixation"),
         ("Reposition Left Tibia with Hybrid External Fixation Device", "external fixation"),
+        ("Fusion of Lumbar Vertebral Joint with Interbody Fusion Device", "interbody fusion"),
+        ("L4-L5 fusion with cage", "interbody fusion"),
+        ("rib cage", ""),
         ("nailing of the femur", "intramedullary"),
         ("Drainage of Toe Nail, External Approach", ""),
         ("nail bed repair", ""),

@@ -109,7 +109,7 @@ def test_no_documents_have_no_coverage(columns: Columns) -> None:
 
 def test_several_queries_are_covered_as_each_alone(columns: Columns) -> None:
     """In one call, in their order."""
-    queries = (["gallbladd", "open"], ["walker", "knee"], [])
+    queries: list[list[str]] = [["gallbladd", "open"], ["walker", "knee"], []]
     together = columns.coverage(_positions(0, 1, 2, 3), *queries)
     for (in_query, in_title), stems in zip(together, queries, strict=True):
         assert (in_query.tolist(), in_title.tolist()) == _coverage(columns, (0, 1, 2, 3), *stems)

@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from index.build import Report
 from index.snapshot import open_snapshot
-from search.engine import SearchEngine
+from search.confidence import TOLD, Confidence, told_of
+from search.engine import FITS, SearchEngine
 from search.features import FEATURES
-from search.model import FITS, ROUGH_WEIGHTS, SHORTLIST, Model, shortlist
+from search.model import ROUGH_WEIGHTS, SHORTLIST, Model, shortlist
 from search.request import SearchRequest
 
 
@@ -78,7 +79,7 @@ def test_no_candidates_have_no_scores(model: Model) -> None:
     """And no confidence."""
     scores = model.scores(_random(0))
     assert scores.tolist() == []
-    assert model.confidence(scores, _random(0)).tolist() == []
+    assert Confidence().of(scores, _random(0)).tolist() == []
 
 
 @pytest.mark.parametrize("q", ["cholecystectomy", "cheap flights to Denver", "left hip replacement, cemented"])
@@ -86,11 +87,25 @@ def test_confidence_is_a_probability_that_falls_with_the_score(engine: SearchEng
     """Above 0, below 1, and in the order of the scores."""
     weighed = _weighed(engine, q)
     scores = model.scores(weighed)
-    confidence = model.confidence(scores, weighed)
+    confidence = Confidence().of(scores, weighed)
     assert ((confidence > 0) & (confidence < 1)).all()
     ordered = confidence[np.argsort(-scores)]
     assert (np.diff(ordered) <= 0).all()
     assert ordered[0] > ordered[-1]
+
+
+def test_what_is_told_of_a_query_is_read_off_its_candidates() -> None:
+    """The first is the best by score; of the rest, each feature's greatest value counts, whichever candidate has it."""
+    features = _random(30)
+    scores = np.arange(30, dtype=np.float64)
+    told = dict(zip(TOLD, told_of(scores, features).tolist(), strict=True))
+    title, site = FEATURES.index("cosine of title"), FEATURES.index("cosine of site")
+    assert told["score"] == 29
+    assert told["lead over the tenth"] == 9
+    assert told["candidates"] == 30
+    assert told["cosine of the first ten"] == pytest.approx(features[20:, title].mean())
+    assert told["greatest cosine of site"] == pytest.approx(features[:, site].max())
+    assert told["first hit's cosine of title"] == pytest.approx(features[29, title])
 
 
 def test_hits_have_the_confidence_of_the_model(engine: SearchEngine) -> None:

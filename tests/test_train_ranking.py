@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
+from search.confidence import WHOLE
 from search.features import FEATURES
-from search.model import TOLD_BY_FIRST
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
 from judged import Judged
-from train_ranking import AGAINST, FOR, GROUPS, PARAMETERS, UNANSWERED, Weighed, fit_confidence, learn, scores, shifted
+from train_ranking import (
+    AGAINST,
+    FOR,
+    GROUPS,
+    PARAMETERS,
+    UNANSWERED,
+    Weighed,
+    fit_answerable,
+    fit_confidence,
+    learn,
+    scores,
+    shifted,
+    shown,
+    unseen,
+)
 
 TITLE = FEATURES.index("cosine of title")
 
@@ -35,17 +47,6 @@ def _query(number: int, random: np.random.Generator, *, answered: bool) -> Weigh
         features[number, TITLE] = 0.9
     row = Judged(str(number), "x", "own", "icd10pcs", ("0FT4",) if answered else (), str(number))
     return Weighed(row, features, right, int(answered))
-
-
-def _first(features: NDArray[np.float32], ranked: NDArray[np.float64]) -> NDArray[np.float32]:
-    row: NDArray[np.float32] = features[int(np.argmax(ranked))]
-    return row
-
-
-def _probability(fitted: dict[str, Any], score: float, first: NDArray[np.float32]) -> float:
-    logit = fitted["score"] * score + fitted["intercept"]
-    logit += sum(weight * float(first[FEATURES.index(name)]) for name, weight in fitted["first"].items())
-    return float(1 / (1 + np.exp(-logit)))
 
 
 def test_what_tells_right_codes_apart_is_learned(asked: list[Weighed]) -> None:
@@ -79,29 +80,36 @@ def test_more_of_what_speaks_for_a_code_never_lowers_its_score(asked: list[Weigh
             assert (direction * gained >= -1e-9).all(), name
 
 
-def test_confidence_tells_answered_queries_from_others(asked: list[Weighed]) -> None:
-    """The first hit of a query with a right code is likelier right than that of one with none."""
-    booster, fitted = learn(asked), fit_confidence(asked)
+def test_queries_that_nothing_answers_are_told_apart(asked: list[Weighed]) -> None:
+    """By trees that rank without having seen them; the probabilities are those of the kinds as they are here."""
+    first = unseen(asked)
+    assert [one.answered for one in first] == [True] * 60 + [False] * 10
+    share = np.asarray(fit_answerable(first).predict(np.stack([one.told for one in first])))
+    assert share[:60].min() > share[60:].max()
+
+
+def test_confidence_rises_with_the_score(asked: list[Weighed]) -> None:
+    """And knows how much rarer queries without an answer are in life than here."""
+    fitted = fit_confidence(unseen(asked))
     assert fitted["score"] > 0
-    assert tuple(fitted["first"]) == TOLD_BY_FIRST
-    told = [
-        _probability(fitted, float(ranked.max()), _first(one.features, ranked))
-        for one in asked
-        for ranked in [scores(booster, one.features)]
-    ]
-    assert min(told[:60]) > max(told[60:])
+    assert tuple(fitted["whole"]) == WHOLE
+    assert fitted["odds"] == pytest.approx((1 - UNANSWERED) / UNANSWERED * 10 / 60)
 
 
 def test_the_shift_makes_confidence_right_on_average(asked: list[Weighed]) -> None:
-    """Weighed as it says: those without an answer are a tenth, so the mean probability is the share answered."""
+    """The mean probability of the first hits is the share of those that are right, whatever it was before."""
     booster = learn(asked)
-    fitted = shifted({"score": 1.0, "first": dict.fromkeys(TOLD_BY_FIRST, 0.0), "intercept": -9.0}, asked, booster)
-    told = []
-    for one in asked:
-        ranked = scores(booster, one.features)
-        told.append(_probability(fitted, float(ranked.max()), _first(one.features, ranked)))
-    mean = (1 - UNANSWERED) * np.mean(told[:60]) + UNANSWERED * np.mean(told[60:])
-    assert mean == pytest.approx(1 - UNANSWERED, abs=1e-3)
+    hits = [shown(one, booster) for one in asked[:60]]
+    for one in hits[:15]:
+        one.right[0] = False
+    answerable, fitted = fit_answerable(unseen(asked)), fit_confidence(unseen(asked))
+    found = shifted({**fitted, "intercept": -9.0}, hits, answerable)
+    told = np.stack([one.told for one in hits])
+    share = np.asarray(answerable.predict(told)) * found["odds"]
+    share /= share + 1 - np.asarray(answerable.predict(told))
+    logits = found["score"] * told[:, 0] + told[:, : len(WHOLE)] @ np.array(list(found["whole"].values()))
+    mean = float((share / (1 + np.exp(-(logits + found["intercept"])))).mean())
+    assert mean == pytest.approx(45 / 60, abs=1e-3)
 
 
 def test_an_ablation_leaves_out_every_feature_once() -> None:
