@@ -46,15 +46,8 @@ ATTRIBUTES: Mapping[str, Mapping[str, str]] = {
         # A diagnostic look inside, or mammogram, takes no tissue.
         "with biopsy": r"biops(?:y|ies)|diagnostic(?! (?:\w+ )?(?:\w*scop\w+|mammogra\w+))",
     },
-    "purpose": {
-        "treatment": (
-            r"remov(?:al|ed?|ing)|excis\w+|resect\w+|trimm\w+|shav(?:ing|ed)|repair\w*|ablat\w+|destr\w+|snared?|"
-            r"\w+ectomy|\w+plasty|dilat(?:ion|ed|ing)|stent\w*|ligat\w+|clipp\w+|cauteri\w+|fulgurat\w+|lithotrips\w+|"
-            r"extract\w+|retriev\w+|(?<!without )(?<!no )biops(?:y|ies)|drain(?:age|ed|ing)|debride\w*|lysis|"
-            r"sutur(?:e|ed|ing)|released?|injections?|cut out"
-        ),
-        "inspection": r"inspection|inspected|look(?:ing)? (?:inside|into)|diagnostic (?:\w+ )?\w+scopy|exploration",
-    },
+    # Nearly all codes treat; of those that only look, the title says so.
+    "purpose": {"inspection": r"inspection of"},
     "count": {
         "four or more": r"four or more|4 or more",
         "three": r"three (?:arteries|sites|vessels|or more)|three",
@@ -123,13 +116,9 @@ def without(name: str, value: str, title: str) -> str:
 def attributes_of(document: Document) -> dict[str, str]:
     """Returns the value of each attribute that a code's title says.
 
-    In ICD-10-PCS what is not said is meant: imaging without contrast, a procedure without a device or biopsy. Nearly
-    all codes treat, so only a mere inspection is said of one: it is no code of its own where something is done too
-    (guideline B3.11a).
+    In ICD-10-PCS what is not said is meant: imaging without contrast, a procedure without a device or biopsy.
     """
     found = {name: value for name in NAMES if (value := value_of(name, document.title))}
-    if found.get("purpose") == "treatment":
-        del found["purpose"]
     if document.system is CodeSystem.ICD10PCS and document.characters:
         if document.code[0] == "B" and document.characters[4].axis == "Contrast":
             found.setdefault("contrast", "without contrast")

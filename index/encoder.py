@@ -192,7 +192,7 @@ class Trees:
     def scores(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Returns one score per row, float64 of shape (rows,); the probability of yes where trees tell yes from no."""
         found = np.asarray(self._session.run(None, {self._input: features})[-1], dtype=np.float64)
-        return found.reshape(len(features), -1)[:, -1]
+        return found if found.ndim == 1 else found[:, -1]
 
 
 def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:

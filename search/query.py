@@ -72,6 +72,17 @@ _APPROACHES = tuple(
 )
 
 
+# Words that say that more is done than to look: a mere inspection is then no code of its own (ICD-10-PCS guideline
+# B3.11a).
+_TREATS = re.compile(
+    r"\b(?:remov(?:al|ed?|ing)|excis\w+|resect\w+|trimm\w+|shav(?:ing|ed)|repair\w*|ablat\w+|destr\w+|snared?|"
+    r"\w+ectomy|\w+plasty|dilat(?:ion|ed|ing)|stent\w*|ligat\w+|clipp\w+|cauteri\w+|fulgurat\w+|lithotrips\w+|"
+    r"extract\w+|retriev\w+|(?<!without )(?<!no )biops(?:y|ies)|drain(?:age|ed|ing)|debride\w*|lysis|"
+    r"sutur(?:e|ed|ing)|released?|injections?|cut out)\b",
+    re.IGNORECASE,
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One thing that was understood: what kind of step, the words of the query, and what they are taken for."""
@@ -345,4 +356,6 @@ def _attributes(expanded: str, text: str, steps: list[Step]) -> dict[str, frozen
         if fitting:
             said[name] = fitting
             steps.append(Step("attribute", name, " or ".join(sorted(fitting))))
+    if _TREATS.search(text):  # no step of its own: nearly every query says so
+        said["purpose"] = frozenset({"treatment"})
     return said

@@ -29,7 +29,7 @@ PREFIX_WEIGHTS = np.array([0.1, 0.2, 0.3, 0.2, 0.2])
 STRUCTURE_COMPOSED, STRUCTURE_LISTED = 0.3, 0.25
 
 # Below this score codes have nothing to do with each other.
-_LEAST = 0.3
+_LEAST = 0.25
 
 # Siblings share so much of their titles (Levenshtein ratio, 0 to 100), and stand among so many that are nearest.
 _SHARED, _NEIGHBOURS = 60, 60

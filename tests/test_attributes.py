@@ -67,11 +67,8 @@ CASES = {
         ("Diagnostic mammogram of one breast", ""),
     ),
     "purpose": (
-        ("Colonoscopy with polyp removal", "treatment"),
-        ("Knee scope with meniscus trimming", "treatment"),
         ("Inspection of Left Knee Joint, Percutaneous Endoscopic Approach", "inspection"),
-        ("Diagnostic colonoscopy without biopsy or treatment", "inspection"),
-        ("Colonoscopy", ""),
+        ("Excision of Left Knee Joint, Percutaneous Endoscopic Approach", ""),
     ),
     "count": (
         ("Dilation of Coronary Artery, One Artery with Intraluminal Device", "one"),

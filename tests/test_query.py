@@ -450,3 +450,19 @@ def test_a_query_without_words_is_understood_as_nothing(engine: SearchEngine, ty
     """No stems, no steps."""
     query = engine.understand(typed)
     assert (query.stems, query.more_stems, query.matches, query.steps) == ((), (), (), ())
+
+
+def test_a_query_that_treats_wants_no_mere_inspection(engine: SearchEngine) -> None:
+    """Removing polyps takes a look, and is more; a biopsy that is not taken, and looking alone, are no treatment."""
+    assert engine.understand("colonoscopy with polyp removal").attributes["purpose"] == {"treatment"}
+    assert "purpose" not in engine.understand("colonoscopy without biopsy").attributes
+    assert engine.understand("inspection of the knee").attributes["purpose"] == {"inspection"}
+
+
+def test_names_are_found_in_another_order_and_with_words_between(engine: SearchEngine) -> None:
+    """“Gallbladder removal” is an entry; what stands together is no scattered name, nor is a part of a longer one."""
+    query = engine.understand("removal of the inflamed gallbladder")
+    assert {match.phrase.text for match in query.scattered} >= {"gallbladder removal"}
+    assert engine.understand("gallbladder removal").scattered == ()
+    far = engine.understand("removal of a very large old red wet cold thing not the gallbladder")
+    assert "gallbladder removal" not in {match.phrase.text for match in far.scattered}
