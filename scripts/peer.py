@@ -56,6 +56,7 @@ def serving(work: Path, titles: Mapping[str, str]) -> Iterator[tuple[subprocess.
     model = _model()
     figures: dict[str, Any] = {"version": VERSION, "titles": len(titles)}
     told = work / f"{index.name}.json"
+    environ = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
     if not told.exists():
         started = time.perf_counter()
         subprocess.run(
@@ -63,6 +64,7 @@ def serving(work: Path, titles: Mapping[str, str]) -> Iterator[tuple[subprocess.
             input=json.dumps(titles).encode(),
             check=True,
             timeout=_PATIENCE,
+            env=environ,
             stdout=subprocess.DEVNULL,
         )
         told.write_text(json.dumps({"build, s": round(time.perf_counter() - started, 1)}), encoding="utf-8")
@@ -71,7 +73,6 @@ def serving(work: Path, titles: Mapping[str, str]) -> Iterator[tuple[subprocess.
     config.write_text(_CONFIG.format(index=index, model=model), encoding="utf-8")
     port = 8765
     command = [str(python), "-m", "uvicorn", "--port", str(port), "--log-level", "warning", "txtai.api:app"]
-    environ = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
     started = time.perf_counter()
     with subprocess.Popen(command, env={**environ, "CONFIG": str(config)}, cwd=work) as server:
         url = f"http://127.0.0.1:{port}/search?limit=10&query="
