@@ -68,15 +68,22 @@ class Service:
 
     async def watch(self, seconds: float) -> None:
         """Refreshes for ever, in a thread, so that no request waits."""
-        if self._engine is not None:
-            await asyncio.to_thread(_warm, self._engine)
-            await asyncio.to_thread(_settle)
+        await asyncio.to_thread(self._warm_first)
         while True:
             await asyncio.sleep(seconds)
             try:
                 await asyncio.to_thread(self.refresh)
             except Exception:
                 log.exception("could not look for a new snapshot")
+
+    def _warm_first(self) -> None:
+        """Warms the engine that the service started with; it serves meanwhile, and serves on if that fails."""
+        if self._engine is not None:
+            try:
+                _warm(self._engine)
+            except Exception:
+                log.exception("could not warm up")
+            _settle()
 
 
 def _warm(engine: SearchEngine) -> None:
