@@ -20,13 +20,13 @@ from index.text import tokens
 _DEPTH = 400
 
 # What an equal character of two ICD-10-PCS codes speaks for their likeness: section, body system, operation, body
-# part, approach, device, qualifier. The operation and the body part make the procedure, the others its manner.
-AXIS_WEIGHTS = np.array([0.05, 0.15, 0.3, 0.25, 0.08, 0.09, 0.08])
+# part, approach, device, qualifier. Titles tell body parts apart better than whether they are equal does; that an
+# operation is diagnostic, or where a bypass leads, they hardly tell.
+AXIS_WEIGHTS = np.array([0.05, 0.3, 0.25, 0.1, 0.05, 0.05, 0.2])
 # In CPT and HCPCS neighbours in the list are of a family: what each equal first character speaks for it.
 PREFIX_WEIGHTS = np.array([0.1, 0.2, 0.3, 0.2, 0.2])
-# The structure's share of the score; the cosine of the titles has the rest. A list in the order of the alphabet,
-# as that of injected drugs, tells less than characters that have meanings.
-STRUCTURE_COMPOSED, STRUCTURE_LISTED = 0.3, 0.25
+# The structure's share of the score; the cosine of the titles has the rest.
+STRUCTURE = 0.25
 
 # Below this score codes have nothing to do with each other.
 _LEAST = 0.25
@@ -150,8 +150,7 @@ def _scores(
     titles = snapshot.passages.titles
     vector = snapshot.dense.vectors(titles[[position]].astype(np.int64))[0]
     cosines = snapshot.dense.vectors(titles[candidates].astype(np.int64)) @ vector
-    share = STRUCTURE_COMPOSED if composed else STRUCTURE_LISTED
-    return share * structure + (1 - share) * cosines.astype(np.float64), equal
+    return STRUCTURE * structure + (1 - STRUCTURE) * cosines.astype(np.float64), equal
 
 
 def _by_turns(rows: NDArray[np.int64], equal: NDArray[np.bool_], limit: int) -> list[int]:
