@@ -115,7 +115,8 @@ def _inputs(files: Sequence[Path], model: str, strict: bool) -> str:
     digest = hashlib.sha256(f"{model} {BASE_SHA256} {strict}".encode())
     code = sorted(Path(__file__).parent.rglob("*.py"))
     weights = sorted(path for path in Path(model).rglob("*") if path.is_file())
-    for path in [*code, ADAPTER, *weights, *files]:
+    weights += sorted(ADAPTER.parent.glob("*.safetensors"))
+    for path in [*code, *weights, *files]:
         digest.update(f"{path.name} {sha256(path)}".encode())
     return digest.hexdigest()
 

@@ -36,6 +36,14 @@ from search.settings import Settings  # noqa: E402
 DEPTH = 100
 METRICS = ("S@1", "S@10", "MRR@10", "nDCG@10", "recall@100")
 BINS = 5  # of first scores, for their calibration
+# Kinds of misses, by the characters that some of the first ten codes shares with a right one.
+ICD10PCS_MISSES = (
+    ("right operation and body part, other approach, device or qualifier", (0, 1, 2, 3)),
+    ("right body part, other operation", (0, 1, 3)),
+    ("right operation, other body part", (0, 1, 2)),
+    ("right body system, other operation and body part", (0, 1)),
+)
+LISTED_MISSES = (("same block of the list", (0, 1, 2)),)
 BATCH = 50  # queries a request when asking a URL
 
 
@@ -103,6 +111,33 @@ def table(rows: Sequence[Judged], values: NDArray[np.float64]) -> str:
     return "\n".join(lines)
 
 
+def kind_of_miss(first: Sequence[str], gold: frozenset[str]) -> str:
+    """Returns how near the first codes come to a right one, which is none of them.
+
+    >>> kind_of_miss(["0FT44ZZ", "0FB44ZX"], frozenset({"0FT48ZZ"}))
+    'right operation and body part, other approach, device or qualifier'
+    """
+    kinds = ICD10PCS_MISSES if all(len(code) == 7 for code in gold) else LISTED_MISSES
+    for kind, places in kinds:
+        shared = {tuple(code[place] for place in places) for code in gold}
+        if any(tuple(code[place] for place in places) in shared for code in first):
+            return kind
+    return "elsewhere"
+
+
+def misses(rows: Sequence[Judged], ranked: Sequence[list[str]], universe: Universe) -> str:
+    """Returns the queries with no right code among the first ten, by kind of miss, the commonest first."""
+    found: dict[str, list[str]] = {}
+    for row, codes in zip(rows, ranked, strict=True):
+        gold = universe.gold(row)
+        if gold.isdisjoint(codes[:10]):
+            later = next((f", right at {rank}" for rank, code in enumerate(codes, start=1) if code in gold), "")
+            line = f"  {row.id} [{row.slice}] {row.query[:90]}: {' '.join(codes[:3])}, not {row.gold[0]}{later}"
+            found.setdefault(kind_of_miss(codes[:10], gold), []).append(line)
+    kinds = sorted(found.items(), key=lambda item: -len(item[1]))
+    return "\n".join(line for kind, lines in kinds for line in (f"missed, {kind}: {len(lines)}", *lines))
+
+
 def difference(
     before: dict[str, list[str]], rows: Sequence[Judged], ranked: Sequence[list[str]], universe: Universe
 ) -> str:
@@ -131,7 +166,7 @@ def main() -> int:
     parser.add_argument("--without", default="", help=f"leave parts out, separated by commas: {', '.join(PARTS)}")
     parser.add_argument("--out", type=Path, help="write the figures and every ranking as JSON")
     parser.add_argument("--against", type=Path, help="show the queries that differ from a run that --out wrote")
-    parser.add_argument("--misses", action="store_true", help="list the queries with no right code among the first ten")
+    parser.add_argument("--misses", action="store_true", help="list queries with no right code among ten, by kind")
     parser.add_argument("--all-systems", action="store_true", help="ask over all systems; a hit of another is wrong")
     parser.add_argument("--confidence", action="store_true", help="judge the scores of first hits, and stop")
     parser.add_argument("--similar", type=int, metavar="N", help="judge the similar codes of so many codes, and stop")
@@ -170,9 +205,7 @@ def main() -> int:
     values = np.array([scores(codes, universe.gold(row)) for row, codes in zip(rows, ranked, strict=True)])
     print(table(rows, values))
     if options.misses:
-        for row, codes, value in zip(rows, ranked, values, strict=True):
-            if not value[1]:
-                print(f"missed: {row.id} [{row.slice}] {row.query[:90]}: {' '.join(codes[:3])}, not {row.gold[0]}")
+        print(misses(rows, ranked, universe))
     if options.against:
         print(difference(json.loads(options.against.read_text())["ranked"], rows, ranked, universe))
     if options.out:

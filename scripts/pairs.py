@@ -34,20 +34,10 @@ class Asked:
 
 
 class Pairs:
-    """Draws batches of queries with a right and a wrong passage each.
+    """Draws queries with a right and a wrong passage each."""
 
-    `encode` gives the unit vectors of texts as the model that learns has them now: what it takes for near is what it
-    has to learn to tell apart (Xiong et al., ICLR 2021).
-    """
-
-    def __init__(
-        self,
-        snapshot: Snapshot,
-        asked: dict[str, list[Asked]],
-        encode: Callable[[Sequence[str]], NDArray[np.float32]],
-    ) -> None:
+    def __init__(self, snapshot: Snapshot, asked: dict[str, list[Asked]]) -> None:
         self._snapshot, self._asked = snapshot, {name: held for name, held in asked.items() if held}
-        self._encode = encode
         self._random = np.random.default_rng(7)
         shares = np.array([SHARES[name] for name in self._asked])
         self._shares = shares / shares.sum()
@@ -62,18 +52,25 @@ class Pairs:
             if passages.section_of(passage) is not SectionKind.TITLE:
                 self._of_document.setdefault(document, []).append(passage)
 
-    def mine(self) -> None:
-        """Draws the titles that wrong codes are looked for among, and has them encoded."""
+    def mine(self, encode: Callable[[Sequence[str]], NDArray[np.float32]]) -> None:
+        """Draws the titles that wrong codes are looked for among, and has them encoded.
+
+        `encode` gives the unit vectors of texts as the model that learns has them now: what it takes for near is what
+        it has to learn to tell apart (Xiong et al., ICLR 2021).
+        """
+        self._encode = encode
         self._mined = np.sort(self._random.choice(self.procedures, min(MINED, len(self.procedures)), replace=False))
         passages = self._snapshot.passages
-        self._vectors = self._encode([passages.text(int(passages.titles[document])) for document in self._mined])
+        self._vectors = encode([passages.text(int(passages.titles[document])) for document in self._mined])
 
     def batch(self) -> tuple[list[str], list[str], NDArray[np.bool_]]:
-        """Returns queries; their right passages, then the wrong ones; and which others are right too."""
+        """Returns queries; their right passages, then the wrong ones; and which others are right too.
+
+        `mine` has to go before.
+        """
         names = self._random.choice(list(self._asked), BATCH, p=self._shares)
         drawn = [held[int(self._random.integers(len(held)))] for held in (self._asked[name] for name in names)]
-        right = [int(self._random.choice(asked.right, p=asked.weights)) for asked in drawn]
-        ids = [self._right(asked, document) for asked, document in zip(drawn, right, strict=True)]
+        right, ids = map(list, zip(*(self.right(asked) for asked in drawn), strict=True))
         titles = self._snapshot.passages.titles
         ids += titles[self._wrong(drawn, right)].tolist()
         flat, starts = self._snapshot.passages.documents(np.array(ids, dtype=np.int64))
@@ -84,14 +81,15 @@ class Pairs:
         texts = [self._snapshot.passages.text(passage) for passage in ids]
         return [asked.text for asked in drawn], texts, also
 
-    def _right(self, asked: Asked, document: int) -> int:
-        """Returns a passage of the document: mostly its title, never the query itself."""
+    def right(self, asked: Asked) -> tuple[int, int]:
+        """Returns a right document and a passage of it: mostly its title, never the query itself."""
+        document = int(self._random.choice(asked.right, p=asked.weights))
         others = self._of_document.get(document, [])
         if others and self._random.random() > TITLES:
             passage = others[int(self._random.integers(len(others)))]
             if self._snapshot.passages.text(passage).lower() != asked.text.lower():
-                return passage
-        return int(self._snapshot.passages.titles[document])
+                return document, passage
+        return document, int(self._snapshot.passages.titles[document])
 
     def _wrong(self, drawn: Sequence[Asked], right: Sequence[int]) -> list[int]:
         """Returns a wrong document for each query: by turns one that the model takes for near, and a sibling."""

@@ -5,7 +5,7 @@ Pairs of a query and a passage of a right code come from the index (names of the
 indexes, short titles), from the tables of ICD-10-PCS (scripts/composed.py), from the project's own queries, and from
 the training half of the judged files that are given. Each passage is told from those of all other queries of its
 batch and from one wrong code that is hard to tell apart. One query in ten is kept out; the adapter's scale is the one
-that does best on these.
+that does best on these. Then the index is to be built anew, and scripts/train_query_encoder.py to be run.
 """
 
 from __future__ import annotations
@@ -34,7 +34,15 @@ from sentence_transformers import SentenceTransformer  # noqa: E402
 from torch import nn  # noqa: E402
 from tqdm import trange  # noqa: E402
 
-from index.encoder import ADAPTER, ADAPTER_CARD, BASE_MODEL, BASE_SHA256, PassageEncoder  # noqa: E402
+from index.encoder import (  # noqa: E402
+    ADAPTER,
+    ADAPTER_CARD,
+    BASE_MODEL,
+    BASE_SHA256,
+    QUERY_CARD,
+    QUERY_WEIGHTS,
+    PassageEncoder,
+)
 from index.records import SectionKind  # noqa: E402
 from index.snapshot import Snapshot, open_best  # noqa: E402
 from index.store import SECTIONS  # noqa: E402
@@ -169,20 +177,44 @@ class HeldOut:
         return {**told, "mean": float(np.mean(list(told.values())))}
 
 
+def rising_and_falling(optimizer: torch.optim.Optimizer, steps: int) -> torch.optim.lr_scheduler.LambdaLR:
+    """Returns a schedule by which the rate rises at first and then falls to nothing."""
+    warm = max(1, int(WARM_UP * steps))
+    return torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min((step + 1) / warm, (steps - step) / max(1, steps - warm))
+    )
+
+
+def gathered(snapshot: Snapshot, judged: Sequence[Path]) -> tuple[dict[str, list[Asked]], list[tuple[Judged, Asked]]]:
+    """Returns what is learned from, by where it is from, and the queries that are kept out.
+
+    Sources are as in `pairs.SHARES`; of the judged files the training half is taken.
+    """
+    universe = Universe(snapshot)
+    rows = {
+        "own": [row for path in sorted(OWN.glob("*.jsonl")) for row in read(path)],
+        "judged": [row for path in judged for row in read(path) if in_training(row)],
+    }
+    known = {source: queries(held, universe, snapshot) for source, held in rows.items()}
+    asked = {source: [one for row, one in held if not is_kept_from_encoder(row)] for source, held in known.items()}
+    for source, name in names(snapshot):
+        asked.setdefault(source, []).append(name)
+    asked["composed"] = list(composed(snapshot))
+    kept = [(row, one) for held in known.values() for row, one in held if is_kept_from_encoder(row)]
+    return {source: held for source, held in asked.items() if held}, kept
+
+
 def train(model: SentenceTransformer, adapters: dict[str, LowRank], pairs: Pairs, steps: int) -> None:
     """Trains the adapters, at a rate that rises at first and then falls to nothing."""
     weights = [weight for adapter in adapters.values() for weight in (adapter.down, adapter.up)]
     optimizer = torch.optim.AdamW(weights, lr=LEARNING_RATE, weight_decay=0.01)
-    warm = max(1, int(WARM_UP * steps))
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min((step + 1) / warm, (steps - step) / max(1, steps - warm))
-    )
+    schedule = rising_and_falling(optimizer, steps)
     model.train()
     progress = trange(steps, file=sys.stderr, mininterval=5)
     recent: list[float] = []
     for step in progress:
         if step % MINED_EVERY == 0:
-            pairs.mine()
+            pairs.mine(partial(encoded, model))
         asked, passages, also = pairs.batch()
         with torch.autocast("cpu", dtype=torch.bfloat16):
             found = loss(vectors(model, asked), vectors(model, passages), also)
@@ -203,13 +235,15 @@ def scaled(adapters: dict[str, LowRank], scale: float) -> None:
 
 
 def write(adapters: dict[str, LowRank], scale: float) -> None:
-    """Writes the adapters, times the scale, in half precision."""
+    """Writes the adapters, times the scale, in half precision, and removes the encoder of queries of those before."""
     tensors = {}
     for name, adapter in adapters.items():
         tensors[f"{name}.down"] = adapter.down.detach().to(torch.float16)
         tensors[f"{name}.up"] = (adapter.up.detach() * scale).to(torch.float16)
     ADAPTER.parent.mkdir(exist_ok=True)
     save_file(tensors, ADAPTER)
+    for path in (QUERY_CARD, QUERY_WEIGHTS):
+        path.unlink(missing_ok=True)
 
 
 def main() -> int:
@@ -221,20 +255,10 @@ def main() -> int:
     options = parser.parse_args()
     torch.manual_seed(7)
     snapshot, _ = open_best(options.home)
-    universe = Universe(snapshot)
-    rows = {
-        "own": [row for path in sorted(OWN.glob("*.jsonl")) for row in read(path)],
-        "judged": [row for path in options.judged for row in read(path) if in_training(row)],
-    }
-    known = {source: queries(held, universe, snapshot) for source, held in rows.items()}
-    asked = {source: [one for row, one in held if not is_kept_from_encoder(row)] for source, held in known.items()}
-    for source, name in names(snapshot):
-        asked.setdefault(source, []).append(name)
-    asked["composed"] = list(composed(snapshot))
+    asked, kept = gathered(snapshot, options.judged)
     model = PassageEncoder(BASE_MODEL).model
     adapters = adapted(model)
-    pairs = Pairs(snapshot, asked, partial(encoded, model))
-    kept = [(row, one) for held in known.values() for row, one in held if is_kept_from_encoder(row)]
+    pairs = Pairs(snapshot, asked)
     held_out = HeldOut(snapshot, kept, pairs.procedures)
     train(model, adapters, pairs, options.steps)
     measured: dict[float, dict[str, float]] = {}

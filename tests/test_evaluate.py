@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
 import evaluate  # noqa: E402
-from evaluate import METRICS, ask_url, difference, scores, table  # noqa: E402
+from evaluate import METRICS, ask_url, difference, kind_of_miss, scores, table  # noqa: E402
 from judged import Judged, Universe, in_training, interval, read, sampled  # noqa: E402
 
 
@@ -57,6 +57,28 @@ def test_metrics_are_those_of_the_ranks_of_right_codes() -> None:
         "nDCG@10": pytest.approx((1 / log2(3) + 1 / log2(5)) / (1 + 1 / log2(3) + 1 / 2)),
         "recall@100": 2 / 3,
     }
+
+
+@pytest.mark.parametrize(
+    ("first", "kind"),
+    [
+        (("0DTJ4ZZ", "0FT40ZZ"), "right operation and body part, other approach, device or qualifier"),
+        (("0FT50ZZ", "0FB44ZX"), "right body part, other operation"),
+        (("0FT50ZZ",), "right operation, other body part"),
+        (("0FB50ZX",), "right body system, other operation and body part"),
+        (("0DTJ4ZZ",), "elsewhere"),
+        ((), "elsewhere"),
+    ],
+)
+def test_a_miss_is_told_by_the_nearest_of_the_first(first: tuple[str, ...], kind: str) -> None:
+    """The characters that it shares with the resection of the gallbladder."""
+    assert kind_of_miss(first, frozenset({"0FT44ZZ"})) == kind
+
+
+def test_a_miss_in_a_list_is_told_by_its_block() -> None:
+    """HCPCS codes have no characters that mean anything."""
+    assert kind_of_miss(["E0601"], frozenset({"E0607"})) == "same block of the list"
+    assert kind_of_miss(["E0431"], frozenset({"E0607"})) == "elsewhere"
 
 
 def test_a_perfect_ranking_has_full_marks() -> None:
@@ -258,8 +280,12 @@ def test_a_run_measures_lists_misses_and_writes_its_rankings(home: Path, judged:
     lines = {line[:28].strip(): line[28:].split() for line in done.stdout.splitlines()}
     assert lines["icd10pcs"][:4] == ["3", "0.667", "0.667", "0.667"]
     assert lines["icd10pcs code"][:4] == ["2", "0.500", "0.500", "0.500"]
-    missed = [line for line in done.stdout.splitlines() if line.startswith("missed")]
-    assert missed == ["missed: wrong [code] 0FT40ZZ: 0FT40ZZ, not 0FT44ZZ"]
+    told = done.stdout.splitlines()
+    missed = told[next(number for number, line in enumerate(told) if line.startswith("missed")) :]
+    assert missed == [
+        "missed, right operation and body part, other approach, device or qualifier: 1",
+        "  wrong [code] 0FT40ZZ: 0FT40ZZ, not 0FT44ZZ",
+    ]
     written = json.loads(out.read_text())
     assert written["snapshot"] == (home / "current").resolve().name
     assert written["means"]["S@10"] == pytest.approx(2 / 3)

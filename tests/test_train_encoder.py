@@ -83,8 +83,8 @@ def test_a_batch_pairs_each_query_with_a_right_and_a_wrong_passage(
     held: dict[str, list[Asked]] = {}
     for source, asked in names(snapshot):
         held.setdefault(source, []).append(asked)
-    drawn = Pairs(snapshot, held, snapshot.encoder.encode)
-    drawn.mine()
+    drawn = Pairs(snapshot, held)
+    drawn.mine(snapshot.encoder.encode)
     texts, passages, also = drawn.batch()
     assert (len(texts), len(passages), also.shape) == (BATCH, 2 * BATCH, (BATCH, 2 * BATCH))
     assert not also[np.arange(BATCH), np.arange(BATCH)].any()
@@ -109,7 +109,7 @@ def test_a_batch_pairs_each_query_with_a_right_and_a_wrong_passage(
 def test_systems_are_not_mixed_in_siblings(snapshot: Snapshot) -> None:
     """A wrong code of an ICD-10-PCS query is of its table or body part."""
     held = {"index": [asked for source, asked in names(snapshot) if source == "index"]}
-    drawn = Pairs(snapshot, held, snapshot.encoder.encode)
+    drawn = Pairs(snapshot, held)
     position = snapshot.documents.find(CodeSystem.ICD10PCS, "0FT44ZZ")
     assert position is not None
     for _ in range(4):
