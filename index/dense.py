@@ -88,35 +88,33 @@ class DenseIndex:
         return len(self._vectors)
 
     def search(
-        self, vectors: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None = None
+        self, vector: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None = None
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Returns at most `k` passage ids and their cosines (-1 to 1), best first, ties by id.
 
-        `vectors` are unit vectors, shape (dimensions,) or (variants, dimensions); of several variants of a query
-        a passage has the best cosine. `allowed`, shape (passages,), filters inside the search: a filtered answer
-        is as full as an unfiltered one.
+        `vector` is a unit vector, shape (dimensions,). `allowed`, shape (passages,), filters inside the search: a
+        filtered answer is as full as an unfiltered one.
         """
-        variants = np.atleast_2d(vectors)
         rows, scanned = self._among(allowed)
         if min(k, len(rows)) == 0:
             return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
         if scanned is not None:
             faiss.omp_set_num_threads(1)  # of this thread: a scan is too short to be shared, and waiting threads spin
-            _, found = scanned.search(np.ascontiguousarray(variants), min(k * _SPARE, len(rows)))
-            rows = rows[np.unique(found[found >= 0])]
-        cosines = self.cosines(rows, variants)
+            _, found = scanned.search(vector[np.newaxis], min(k * _SPARE, len(rows)))
+            rows = rows[np.sort(found[found >= 0])]
+        cosines = self.cosines(rows, vector)
         best = np.argpartition(-cosines, k - 1)[:k] if len(rows) > k else np.arange(len(rows))
         order = best[np.lexsort((rows[best], -cosines[best]))]
         return rows[order], cosines[order]
 
-    def cosines(self, ids: NDArray[np.int64], vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Returns the best cosine of each of these passages with any of the unit vectors, shape (ids,)."""
-        steps = np.atleast_2d(vectors).T / np.float32(_STEPS)
-        best = np.empty(len(ids), dtype=np.float32)
+    def cosines(self, ids: NDArray[np.int64], vector: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Returns the cosine of each of these passages with a unit vector, shape (ids,)."""
+        steps = vector / np.float32(_STEPS)
+        found = np.empty(len(ids), dtype=np.float32)
         for start in range(0, len(ids), _AT_ONCE):
             share = slice(start, start + _AT_ONCE)
-            best[share] = (self._vectors[ids[share]].astype(np.float32) @ steps).max(axis=1)
-        return best
+            found[share] = self._vectors[ids[share]].astype(np.float32) @ steps
+        return found
 
     def vectors(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
         """Returns the stored unit vectors of these passages, shape (ids, dimensions)."""

@@ -175,14 +175,14 @@ class SearchEngine:
         self, query: Query, request: SearchRequest, valid: NDArray[np.bool_] | None
     ) -> tuple[NDArray[np.int64], NDArray[np.float32], dict[str, Retrieved]]:
         """Returns the candidates worth a closer look, ascending, the features of each, and what was retrieved."""
-        vectors = self.snapshot.encoder.encode(query.variants)
-        retrieved = self._retrieve(query, vectors, request)
+        vector = self.snapshot.encoder.encode([query.core])[0]
+        retrieved = self._retrieve(query, vector, request)
         every = candidates(list(retrieved.values()), query, self.snapshot)
         every = every[self._allowed(every, request, valid)]
         weighed = at_hand(every, query, retrieved.get("dense"), retrieved.get("lexical"), self.snapshot)
         near = shortlist(weighed, CLOSELY)
         every, weighed = every[near], weighed[near]
-        look_closer(weighed, every, query, vectors, self.snapshot)
+        look_closer(weighed, every, query, vector, self.snapshot)
         kept = shortlist(weighed, SHORTLIST)
         return every[kept], weighed[kept], retrieved
 
@@ -192,8 +192,8 @@ class SearchEngine:
         Where a section is asked for, only what is found in it counts.
         """
         if request.section is not None or "model" in self._without:
-            vectors = self.snapshot.encoder.encode(query.variants)
-            retrieved = self._retrieve(query, vectors, request)
+            vector = self.snapshot.encoder.encode([query.core])[0]
+            retrieved = self._retrieve(query, vector, request)
             if valid is not None:
                 retrieved = {name: held.among(valid) for name, held in retrieved.items()}
             documents, fused = fuse(list(retrieved.values()))
@@ -273,13 +273,13 @@ class SearchEngine:
         grouped = self.groups.holds(request.group)
         return grouped if valid is None else grouped & valid
 
-    def _retrieve(self, query: Query, vectors: NDArray[np.float32], request: SearchRequest) -> dict[str, Retrieved]:
+    def _retrieve(self, query: Query, vector: NDArray[np.float32], request: SearchRequest) -> dict[str, Retrieved]:
         """Returns what each retriever found."""
         passages = self.snapshot.passages
         retrieved = {}
         if "dense" not in self._without:
             allowed = passages.allowed(request.system, request.kind, request.section)
-            found = self.snapshot.dense.search(vectors, PASSAGES_FOUND, allowed)
+            found = self.snapshot.dense.search(vector, PASSAGES_FOUND, allowed)
             retrieved["dense"] = Retrieved.of(*self._kept(*found), passages)
         if "lexical" not in self._without:
             stems = (*query.stems, *query.more_stems)

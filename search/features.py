@@ -99,18 +99,18 @@ def look_closer(
     out: NDArray[np.float32],
     documents: NDArray[np.int64],
     query: Query,
-    vectors: NDArray[np.float32],
+    vector: NDArray[np.float32],
     snapshot: Snapshot,
 ) -> None:
     """Writes the features of each document that `at_hand` left out.
 
-    `vectors` are those of the query's variants, shape (variants, dimensions).
+    `vector` is that of the query, shape (dimensions,).
     """
     if not len(documents):
         return
     columns = snapshot.columns
     out[:, _PLACE["cosine of title"]] = snapshot.dense.cosines(
-        snapshot.passages.titles[documents].astype(np.int64), vectors
+        snapshot.passages.titles[documents].astype(np.int64), vector
     )
     _votes(out, documents, snapshot)
     stems = [*query.stems, *query.more_stems]
@@ -119,7 +119,7 @@ def look_closer(
     out[:, _PLACE["more covered by title"]] = more
     out[:, _PLACE["title covered by query"]] = covering
     _attributes(out, columns.attributes[documents], query)
-    _characters(out, columns.characters[documents], vectors, snapshot)
+    _characters(out, columns.characters[documents], vector, snapshot)
 
 
 def _best_by_section(
@@ -208,7 +208,7 @@ def _attributes(out: NDArray[np.float32], attributes: NDArray[np.uint8], query: 
 
 
 def _characters(
-    out: NDArray[np.float32], characters: NDArray[np.int32], vectors: NDArray[np.float32], snapshot: Snapshot
+    out: NDArray[np.float32], characters: NDArray[np.int32], vector: NDArray[np.float32], snapshot: Snapshot
 ) -> None:
     """Writes how like the query each character's meaning is, for codes that have characters."""
     composed = characters[:, 0] >= 0
@@ -219,7 +219,7 @@ def _characters(
     rows = rows.reshape(-1, 5)
     passages = used.astype(np.int64)
     first = _PLACE["cosine of operation"]
-    out[composed, first : first + 5] = snapshot.dense.cosines(passages, vectors)[rows]
+    out[composed, first : first + 5] = snapshot.dense.cosines(passages, vector)[rows]
     nothing, opened, through = (
         snapshot.columns.is_value(name, passages) for name in ("nothing", "open", "percutaneous")
     )

@@ -108,7 +108,7 @@ class Query:
 
     `text` is clean and spelt as it was understood; `stems` are its tokens, and `more_stems` those of the words
     that its phrases stand for. `matches` are phrases that stand in it word by word, `scattered` names whose words do so
-    in another order or with others between them. `variants` are the texts to compare with passages, `text` first.
+    in another order or with others between them. `core` is what of the text is compared with passages.
     `literals` are codes, beginnings of codes and wildcards (`?` and a final `*`), upper case; `ranges` first and last
     codes; `only_code` says that the whole query is code. `attributes` maps names of `index.attributes` to the values
     that fit.
@@ -120,7 +120,7 @@ class Query:
     ranges: tuple[tuple[str, str], ...] = ()
     only_code: bool = False
     more_stems: tuple[str, ...] = ()
-    variants: tuple[str, ...] = ()
+    core: str = ""
     matches: tuple[Match, ...] = ()
     scattered: tuple[Match, ...] = ()
     attributes: Mapping[str, frozenset[str]] = field(default_factory=dict)
@@ -169,13 +169,10 @@ def understand(
     found = tuple(_matches(core, phrases, system)) if names else ()
     expanded = _expanded(core, found, steps)
     attributes = _attributes(f"{expanded} {more}", core, steps)
-    variants = tuple(dict.fromkeys(filter(None, (core, expanded, f"{expanded} {more}".strip(), spoken))))[:3]
     stems = tuple(tokens(core))
     more_stems = tuple(stem for stem in dict.fromkeys(tokens(f"{expanded} {more}")) if stem not in stems)
     scattered = tuple(_scattered(core, phrases, found)) if names else ()
-    return Query(
-        spelt, stems, literals, ranges, False, more_stems, variants, found, scattered, attributes, tuple(steps)
-    )
+    return Query(spelt, stems, literals, ranges, False, more_stems, core, found, scattered, attributes, tuple(steps))
 
 
 def _code_alone(text: str) -> Query | None:
@@ -183,7 +180,7 @@ def _code_alone(text: str) -> Query | None:
     if found := _RANGE.fullmatch(text):
         first, last = found[1].upper(), found[2].upper()
         if any(character.isdigit() for character in first) and len(first) == len(last):
-            return Query(text, tuple(tokens(text)), ranges=((first, last),), only_code=True, variants=(text,))
+            return Query(text, tuple(tokens(text)), ranges=((first, last),), only_code=True, core=text)
     if _LEVEL.fullmatch(text) and not _shape(squeeze_code(text)):
         return None
     whole = squeeze_code(text)
@@ -193,9 +190,9 @@ def _code_alone(text: str) -> Query | None:
         meant = _confused(whole)
         steps = (Step("code", text, meant),) if meant != whole else ()
         literals = tuple(dict.fromkeys((whole, meant)))
-        return Query(text, tuple(tokens(text)), literals, only_code=True, variants=(text,), steps=steps)
+        return Query(text, tuple(tokens(text)), literals, only_code=True, core=text, steps=steps)
     if _WILDCARD.fullmatch(text) and set(text) & set("*?") and text[0] not in "*?":
-        return Query(text, tuple(tokens(text)), (text.upper(),), only_code=True, variants=(text,))
+        return Query(text, tuple(tokens(text)), (text.upper(),), only_code=True, core=text)
     return None
 
 

@@ -58,9 +58,9 @@ def _features(
     """Feature → its values, in the order of the codes, which must ascend; `text` is what is compared by cosine."""
     snapshot = engine.snapshot
     documents = np.array([_position(snapshot, code) for code in codes], dtype=np.int64)
-    vectors = snapshot.encoder.encode([text])
+    vector = snapshot.encoder.encode([text])[0]
     table = at_hand(documents, query, dense, lexical, snapshot)
-    look_closer(table, documents, query, vectors, snapshot)
+    look_closer(table, documents, query, vector, snapshot)
     assert table.shape == (len(codes), len(FEATURES))
     assert table.dtype == np.float32
     return {name: table[:, number].tolist() for number, name in enumerate(FEATURES)}
@@ -95,7 +95,7 @@ def test_no_candidates_have_no_features(engine: SearchEngine) -> None:
     none = np.empty(0, dtype=np.int64)
     table = at_hand(none, NOTHING_SAID, None, None, engine.snapshot)
     assert table.shape == (0, len(FEATURES))
-    look_closer(table, none, NOTHING_SAID, engine.snapshot.encoder.encode(["x"]), engine.snapshot)
+    look_closer(table, none, NOTHING_SAID, engine.snapshot.encoder.encode(["x"])[0], engine.snapshot)
 
 
 def test_what_is_at_hand_is_what_a_closer_look_leaves(engine: SearchEngine) -> None:
@@ -106,7 +106,7 @@ def test_what_is_at_hand_is_what_a_closer_look_leaves(engine: SearchEngine) -> N
     documents = np.array([_position(snapshot, code) for code in ("0FT40ZZ", "0FT44ZZ")], dtype=np.int64)
     first = at_hand(documents, query, _retrieved(snapshot, (title, 0.5)), None, snapshot)
     whole = first.copy()
-    look_closer(whole, documents, query, snapshot.encoder.encode(query.variants), snapshot)
+    look_closer(whole, documents, query, snapshot.encoder.encode([query.core])[0], snapshot)
     assert first.any()
     assert (whole[first != 0] == first[first != 0]).all()
     assert (whole != 0).sum() > (first != 0).sum()
