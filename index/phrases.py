@@ -182,10 +182,9 @@ class PhraseBook:
     def __init__(self, folder: Path) -> None:
         self._phrases = Lines(folder / "phrases.jsonl", Phrase)
         with np.load(folder / "phrases.npz") as arrays:
-            self._stems: list[str] = arrays["stems"].tolist()
             self._rows: dict[str, list[int]] = {}
-            for row, stems in enumerate(self._stems):
-                self._rows.setdefault(_unordered(stems.split()), []).append(row)
+            for row, stems in enumerate(arrays["stems"].tolist()):
+                self._rows.setdefault(stems, []).append(row)
             self._starts: NDArray[np.int64] = arrays["starts"]
             self._documents: NDArray[np.int32] = arrays["documents"]
             self._groups: NDArray[np.uint8] = arrays["groups"]
@@ -203,14 +202,7 @@ class PhraseBook:
 
     def find(self, stems: Sequence[str]) -> list[tuple[int, Phrase]]:
         """Returns the phrases of exactly these stems, each with its row."""
-        joined = " ".join(stems)
-        return [
-            (row, self._phrases[row]) for row in self._rows.get(_unordered(stems), ()) if self._stems[row] == joined
-        ]
-
-    def find_unordered(self, stems: Sequence[str]) -> list[tuple[int, Phrase]]:
-        """Returns the phrases of these stems in any order, each with its row."""
-        return [(row, self._phrases[row]) for row in self._rows.get(_unordered(stems), ())]
+        return [(row, self._phrases[row]) for row in self._rows.get(" ".join(stems), ())]
 
     def counts(self) -> NDArray[np.int64]:
         """Returns how many documents each phrase names, by row."""
@@ -220,7 +212,3 @@ class PhraseBook:
         """Returns the documents that a phrase names, and of each the group and the rank of its pattern."""
         share = slice(int(self._starts[row]), int(self._starts[row + 1]))
         return self._documents[share], self._groups[share], self._ranks[share]
-
-
-def _unordered(stems: Sequence[str]) -> str:
-    return " ".join(sorted(stems))

@@ -103,7 +103,6 @@ GROUPS = {
     "BM25": ("BM25",),
     "words of the title": ("query covered by title", "title covered", "more covered"),
     "names": ("query covered by a name", "whole query", "rank of the name", "codes of the name", "names that"),
-    "scattered names": ("query covered by a scattered", "codes of the scattered"),
     "attributes": ("attributes", "unsaid"),
     "characters": (
         "cosine of operation", "cosine of site", "cosine of approach", "cosine of device", "cosine of qualifier",

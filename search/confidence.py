@@ -27,7 +27,6 @@ _GREATEST = (
     "query covered by title",
     "more covered by title",
     "query covered by a name",
-    "query covered by a scattered name",
     "cosine of operation",
     "cosine of site",
 )

@@ -42,8 +42,6 @@ FEATURES = (
     "rank of the name's pattern",
     "codes of the name",
     "names that match",
-    "query covered by a scattered name",
-    "codes of the scattered name",
     "attributes that agree",
     "attributes that contradict",
     *(f"unsaid {name}" for name in _UNSAID),
@@ -68,7 +66,7 @@ _PLACE = {name: number for number, name in enumerate(FEATURES)}
 def candidates(retrieved: Sequence[Retrieved], query: Query, snapshot: Snapshot) -> NDArray[np.int64]:
     """Returns the positions of the documents that the retrievers found or a name of the query means, ascending."""
     chosen = np.zeros(len(snapshot.documents), dtype=bool)
-    for match in (*query.matches, *query.scattered):
+    for match in query.matches:
         chosen[snapshot.phrases.named(match.row)[0]] = True
     for found in retrieved:
         chosen[found.documents] = True
@@ -173,14 +171,6 @@ def _names(out: NDArray[np.float32], documents: NDArray[np.int64], query: Query,
         out[rows[better], _PLACE["rank of the name's pattern"]] = 1 / (1 + ranks[better].astype(np.float32))
         out[rows[better], _PLACE["codes of the name"]] = 1 / np.log2(1 + named)
         out[rows, _PLACE["names that match"]] += covered
-    for match in query.scattered:
-        rows, _, named = _rows_named(documents, match, snapshot)
-        covered = len(match.phrase.stems.split()) / total
-        for name, value in (
-            ("query covered by a scattered name", covered),
-            ("codes of the scattered name", 1 / np.log2(1 + named)),
-        ):
-            out[rows, _PLACE[name]] = np.maximum(out[rows, _PLACE[name]], value)
 
 
 def _rows_named(

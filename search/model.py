@@ -16,7 +16,7 @@ from search.features import FEATURES
 RANKING = Path(__file__).parent / "weights" / "ranking.onnx"
 
 # Candidates that are looked at closely, and of these the ones that the trees weigh: those that stand first by `_ROUGH`.
-CLOSELY, SHORTLIST = 800, 250
+CLOSELY, SHORTLIST = 500, 150
 
 # A first, rough weight of features; what is not named weighs nothing.
 _ROUGH = {
@@ -33,7 +33,6 @@ _ROUGH = {
     "more covered by title": 0.5,
     "query covered by a name": 1.0,
     "whole query is a name": 1.0,
-    "query covered by a scattered name": 0.7,
     "rank of the name's pattern": 0.3,
     "attributes that agree": 0.3,
     "attributes that contradict": -0.5,

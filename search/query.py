@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import combinations
 
 from index.attributes import ATTRIBUTES, value_of, values_of
 from index.phrases import LONGEST, Phrase, PhraseBook
@@ -41,9 +40,6 @@ _SIDES = (
     (re.compile(r"\b(?:R|Rt|rt|RT(?! (?:to|for|of) ))\b\.?(?!\s*[-–/]?\d)"), "right"),
     (re.compile(r"\b(?:L|Lt|LT|lt)\b\.?(?!\s*[-–/]?\d|/[a-z])"), "left"),  # "3 L/min" is no side
 )
-
-# The words of a name that stands scattered in a query are so many at most, none further from the first than this.
-_SCATTERED, _APART = 4, 6
 
 _COUNT = re.compile(r"\bx\s?([1-9])\b|\b([1-9])[- ]?(?:vessel|level)s?\b", re.IGNORECASE)
 _COUNTS = {"1": "one", "2": "two", "3": "three"}
@@ -107,11 +103,10 @@ class Query:
     """A query as it was understood.
 
     `text` is clean and spelt as it was understood; `stems` are its tokens, and `more_stems` those of the words
-    that its phrases stand for. `matches` are phrases that stand in it word by word, `scattered` names whose words do so
-    in another order or with others between them. `core` is what of the text is compared with passages.
-    `literals` are codes, beginnings of codes and wildcards (`?` and a final `*`), upper case; `ranges` first and last
-    codes; `only_code` says that the whole query is code. `attributes` maps names of `index.attributes` to the values
-    that fit.
+    that its phrases stand for. `matches` are phrases that stand in it word by word. `core` is what of the text is
+    compared with passages. `literals` are codes, beginnings of codes and wildcards (`?` and a final `*`), upper case;
+    `ranges` first and last codes; `only_code` says that the whole query is code. `attributes` maps names of
+    `index.attributes` to the values that fit.
     """
 
     text: str
@@ -122,7 +117,6 @@ class Query:
     more_stems: tuple[str, ...] = ()
     core: str = ""
     matches: tuple[Match, ...] = ()
-    scattered: tuple[Match, ...] = ()
     attributes: Mapping[str, frozenset[str]] = field(default_factory=dict)
     steps: tuple[Step, ...] = ()
 
@@ -171,8 +165,7 @@ def understand(
     attributes = _attributes(f"{expanded} {more}", core, steps)
     stems = tuple(tokens(core))
     more_stems = tuple(stem for stem in dict.fromkeys(tokens(f"{expanded} {more}")) if stem not in stems)
-    scattered = tuple(_scattered(core, phrases, found)) if names else ()
-    return Query(spelt, stems, literals, ranges, False, more_stems, core, found, scattered, attributes, tuple(steps))
+    return Query(spelt, stems, literals, ranges, False, more_stems, core, found, attributes, tuple(steps))
 
 
 def _code_alone(text: str) -> Query | None:
@@ -278,24 +271,6 @@ def _matches(text: str, phrases: PhraseBook, system: CodeSystem | None) -> Itera
                 covered = end
                 yield from named
                 break
-
-
-def _scattered(text: str, phrases: PhraseBook, matches: Sequence[Match]) -> Iterator[Match]:
-    """Yields the names of codes whose words stand in the text, but not together: "tubes in both ears" has ear tubes.
-
-    Those whose words are all in a longer one, scattered or not, are left out.
-    """
-    stems = [token.stem for token in spans(text)]
-    covered = [set(range(match.start, match.end)) for match in matches]
-    for size in range(_SCATTERED, 1, -1):
-        for first in range(len(stems) - size + 1):
-            for others in combinations(range(first + 1, min(first + _APART + 1, len(stems))), size - 1):
-                found = phrases.find_unordered([stems[first], *(stems[place] for place in others)])
-                if found and not any({first, *others} <= held for held in covered):
-                    named = [(row, phrase) for row, phrase in found if not phrase.exact and not phrase.words]
-                    yield from (Match(row, phrase, first, others[-1] + 1) for row, phrase in named)
-                    if named:
-                        covered.append({first, *others})
 
 
 def _is_written_so(text: str, found: list[Token], start: int, end: int, phrase: Phrase) -> bool:

@@ -179,7 +179,7 @@ def test_characters_are_told_of_codes_that_have_them(engine: SearchEngine) -> No
     assert found["characters that say nothing"] == [2, 1, 0]
     assert found["open approach"] == [1, 0, 0]
     assert found["percutaneous approach"] == [0, 1, 0]
-    assert found["cosine of site"][0] == pytest.approx(1, abs=0.02)  # its body part is the query, word for word
+    assert found["cosine of site"][0] == pytest.approx(1, abs=0.05)  # its body part is the query, word for word
     assert found["cosine of site"][1] < 0.9
     assert found["cosine of site"][2] == found["cosine of operation"][2] == 0
 
