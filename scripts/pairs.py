@@ -103,7 +103,7 @@ class Pairs:
                 row[np.isin(self._mined, asked.right)] = -1
                 others = self._mined[np.argpartition(-row, min(NEAREST, len(row) - 1))[:NEAREST]]
             wrong = np.setdiff1d(others, asked.right)
-            found.append(int(self._random.choice(wrong if len(wrong) else self.procedures)))
+            found.append(int(self._random.choice(wrong if len(wrong) else np.setdiff1d(self.procedures, asked.right))))
         return found
 
     def _siblings(self, document: int) -> NDArray[np.int64]:

@@ -41,8 +41,8 @@ PASSAGES_FOUND = 300
 # model's score. Its first code loses nothing, so no system's many variants crowd out another's best.
 CROWDING = 0.25
 
-# Below this probability of the first hit, an answer says that nothing fits well: it is more likely wrong than right.
-FITS = 0.5
+# Below this probability of the first hit, an answer says that nothing fits well.
+FITS = 0.6
 
 # Answers kept for who asks the same again: a page's filters, pages of hits, what many look up. About 100 KB each.
 ANSWERS_KEPT = 256

@@ -188,7 +188,7 @@ def test_the_title_is_compared_whether_it_was_retrieved_or_not(engine: SearchEng
     """Asked in its own words, its cosine is 1, and it covers the query and the query it."""
     title = "Resection of Gallbladder, Open Approach"
     found = _features(engine, ["0FT40ZZ", "0FT44ZZ"], engine.understand(title), text=title)
-    assert found["cosine of title"][0] == pytest.approx(1, abs=0.02)  # queries are encoded in int8
+    assert found["cosine of title"][0] == pytest.approx(1, abs=0.05)  # queries have an encoder of their own
     assert found["cosine of title"][1] < found["cosine of title"][0]
     assert found["query covered by title"][0] == found["title covered by query"][0] == pytest.approx(1)
     assert found["query covered by title"][1] < 1
