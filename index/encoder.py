@@ -1,8 +1,8 @@
 """Texts to vectors: a sentence-transformers model for passages, and a smaller one in its space for queries.
 
 Passages are embedded once, queries all the time: those of the bundled model have half of its layers, trained to give
-vectors that lie where the passages' do. A build exports both to ONNX, so a query and the passages it is compared with
-can't drift apart. Only `PassageEncoder` imports torch, and only when it is made: the service never does.
+vectors that lie where the passages' do. A build exports both to ONNX, and refuses weights for queries that were
+trained beside another adapter. Only `PassageEncoder` imports torch, and only when it is made: the service never does.
 """
 
 from __future__ import annotations
@@ -242,7 +242,7 @@ def _for_queries(model: Any) -> Any:
 
 
 def _halve_embeddings(model: Any) -> None:
-    """Has the model hold its word pieces in half precision, 23 MB of 30,000 instead of 46; vectors are the same."""
+    """Has the model hold its word pieces in half precision, 23 MB of 30,000 instead of 46: they are rounded."""
     import torch
 
     class Halved(torch.nn.Module):

@@ -34,7 +34,7 @@ from index.encoder import ADAPTER, QUERY_CARD, QUERY_LAYERS, QUERY_WEIGHTS, Pass
 from index.snapshot import Snapshot, open_best  # noqa: E402
 from search.settings import Settings  # noqa: E402
 
-LEARNING_RATE = 8e-4
+LEARNING_RATE = 8e-4  # of all weights of the layers
 ASKED, PIECES = 192, 64  # queries and pieces of passages a step
 DRAWN = 50_000  # pieces that these are drawn from
 LONGEST_PIECE, WHOLE = 14, 0.07  # words of a piece; the share of pieces that are whole passages
@@ -54,7 +54,10 @@ class Index:
         self._column[procedures] = np.arange(len(procedures))
 
     def contrast(self, queries: torch.Tensor, own: Sequence[int], asked: Sequence[Asked]) -> torch.Tensor:
-        """Returns the mean cross-entropy of each query's own passage among it and the titles of all wrong codes."""
+        """Returns the mean cross-entropy of each query's own passage among it and the titles of all wrong codes.
+
+        `queries` are unit vectors, shape (queries, dimensions); `own` is a right passage of each, of any section.
+        """
         right = torch.from_numpy(self._snapshot.dense.vectors(np.array(own, dtype=np.int64)))
         wrong = (queries.to(torch.bfloat16) @ self._coarse.T).float()
         rows = np.repeat(np.arange(len(asked)), [len(one.right) for one in asked])
@@ -66,7 +69,7 @@ class Index:
     def measure(self, kept: Sequence[tuple[Judged, Asked]], queries: NDArray[np.float32]) -> dict[str, float]:
         """Returns the share of queries with a right title among the first ten of their system, by system and style.
 
-        "mean" is the mean of these shares.
+        "mean" is the mean of these shares. `queries` are unit vectors, shape (kept, dimensions).
         """
         found: dict[str, list[bool]] = {}
         for (row, asked), query in zip(kept, queries, strict=True):

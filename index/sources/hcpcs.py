@@ -8,6 +8,7 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
@@ -141,8 +142,8 @@ def _xlsx(path: Path, complaints: Complaints) -> Iterator[_Row]:
     from openpyxl.utils.exceptions import InvalidFileException
 
     try:
-        sheet = openpyxl.load_workbook(path, read_only=True).worksheets[0]
-        rows = list(sheet.iter_rows(values_only=True))
+        with closing(openpyxl.load_workbook(path, read_only=True)) as book:
+            rows = list(book.worksheets[0].iter_rows(values_only=True))
     except (*_DAMAGED, InvalidFileException) as error:
         raise SourceError(f"{path}: is no xlsx workbook, or is damaged: {error}") from error
     header = [str(cell).strip() for cell in rows[0]] if rows else []
