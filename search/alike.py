@@ -22,25 +22,23 @@ class Alike:
 
 
 def alike(
-    snapshot: Snapshot, shown: NDArray[np.int64], documents: NDArray[np.int64], scores: NDArray[np.float64]
+    snapshot: Snapshot, documents: NDArray[np.int64], scores: NDArray[np.float64], shown: slice
 ) -> list[Alike | None]:
     """Returns what is alike each of the documents shown among all that were ranked, None where nothing is.
 
     `scores`, shape (documents,), are those of the ranked ones, 0 to 1. Only ICD-10-PCS has tables.
     """
-    if not len(shown):
-        return []
     codes = snapshot.documents.characters(documents).view(np.uint8)
     tables = np.where(codes[:, -1] > 0, snapshot.documents.keys(documents, (0, 1, 2)), 0)
+    own, likely = tables[shown, np.newaxis], scores[shown, np.newaxis]
+    same = (tables == own) & (own > 0) & (scores >= _EQUALLY * likely) & (scores * _EQUALLY <= likely)
     found: list[Alike | None] = []
-    for position in shown.tolist():
-        row = int(np.flatnonzero(documents == position)[0])
-        same = (tables == tables[row]) & (scores >= _EQUALLY * scores[row]) & (scores * _EQUALLY <= scores[row])
-        same[row] = False
-        if tables[row] and same.any():
-            names = snapshot.documents.axes(position)
-            differing = np.flatnonzero((codes[same] != codes[row]).any(axis=0)).tolist()
-            found.append(Alike(int(same.sum()), tuple(names[axis] for axis in differing if axis < len(names))))
+    for row, others in zip(range(*shown.indices(len(documents))), same, strict=True):
+        others[row] = False
+        if others.any():
+            names = snapshot.documents.axes(int(documents[row]))
+            differing = np.flatnonzero((codes[others] != codes[row]).any(axis=0)).tolist()
+            found.append(Alike(int(others.sum()), tuple(names[axis] for axis in differing if axis < len(names))))
         else:
             found.append(None)
     return found

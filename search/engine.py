@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property, lru_cache
@@ -321,7 +321,8 @@ class SearchEngine:
         page = slice(request.offset, request.offset + request.limit)
         shown = documents[page]
         stems = frozenset((*query.stems, *query.more_stems))
-        as_well = alike(self.snapshot, shown, documents, scores)
+        proofs = evidence(shown.tolist(), list(ranking.retrieved.values()), PASSAGES_SHOWN)
+        as_well = alike(self.snapshot, documents, scores, page)
         explanations: dict[int, Explanation] = {}
         if request.explain and ranking.weighed is not None:
             weighed = np.flatnonzero(np.isin(ranking.documents, shown))
@@ -333,20 +334,19 @@ class SearchEngine:
             Hit(
                 self.snapshot.documents.brief(position),
                 score,
-                self._evidence(position, ranking.retrieved, stems),
+                self._evidence(proof or [int(self.snapshot.passages.titles[position])], stems),
                 others,
                 explanations.get(position),
             )
-            for position, score, others in zip(shown.tolist(), scores[page].tolist(), as_well, strict=True)
+            for position, score, proof, others in zip(
+                shown.tolist(), scores[page].tolist(), proofs, as_well, strict=True
+            )
         )
 
-    def _evidence(
-        self, position: int, retrieved: Mapping[str, Retrieved], stems: frozenset[str]
-    ) -> tuple[Evidence, ...]:
-        """Returns the passages that speak most for a code; its title where there are none."""
+    def _evidence(self, proof: Iterable[int], stems: frozenset[str]) -> tuple[Evidence, ...]:
+        """Returns passages as they are shown."""
         passages = self.snapshot.passages
-        found = evidence(position, list(retrieved.values()), PASSAGES_SHOWN) or [int(passages.titles[position])]
-        told = ((passages.section_of(passage), passages.text(passage)) for passage in found)
+        told = ((passages.section_of(passage), passages.text(passage)) for passage in proof)
         return tuple(Evidence(section, text, highlights(text, stems)) for section, text in told)
 
 

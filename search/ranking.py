@@ -39,11 +39,6 @@ class Retrieved(NamedTuple):
         starts = np.concatenate([[0], np.cumsum(counts[some])])
         return Retrieved(self.passages[some], self.scores[some], self.documents[kept], starts)
 
-    def of_document(self, document: int) -> NDArray[np.int64]:
-        """Returns the document's passages, best first."""
-        rows = np.searchsorted(self.starts, np.flatnonzero(self.documents == document), side="right") - 1
-        return self.passages[rows]
-
 
 def group_by_code(retrieved: Retrieved) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Returns the documents found, ascending, and the rank of each (from 1, by its best passage).
@@ -74,10 +69,19 @@ def fuse(retrievers: Sequence[Retrieved]) -> tuple[NDArray[np.int32], NDArray[np
     return documents[order], scores[order]
 
 
-def evidence(document: int, retrievers: Sequence[Retrieved], most: int) -> list[int]:
-    """Returns at most `most` of the document's passages, best first: reciprocal rank fusion over the retrievers."""
-    weights: dict[int, float] = {}
+def evidence(documents: Sequence[int], retrievers: Sequence[Retrieved], most: int) -> list[list[int]]:
+    """Returns at most `most` passages of each document, best first: reciprocal rank fusion over the retrievers.
+
+    A passage's rank is that among the document's own.
+    """
+    weights: dict[int, dict[int, float]] = {document: {} for document in documents}
+    wanted = np.array(documents, dtype=np.int32)
     for retrieved in retrievers:
-        for rank, passage in enumerate(retrieved.of_document(document).tolist(), start=1):
-            weights[passage] = weights.get(passage, 0.0) + 1 / (RRF_K + rank)
-    return sorted(weights, key=lambda passage: (-weights[passage], passage))[:most]
+        rows = np.flatnonzero(np.isin(retrieved.documents, wanted, kind="table"))
+        passages = retrieved.passages[np.searchsorted(retrieved.starts, rows, side="right") - 1]
+        ranks = dict.fromkeys(documents, 0)
+        for document, passage in zip(retrieved.documents[rows].tolist(), passages.tolist(), strict=True):
+            ranks[document] += 1
+            held = weights[document]
+            held[passage] = held.get(passage, 0.0) + 1 / (RRF_K + ranks[document])
+    return [sorted(held, key=lambda passage: (-held[passage], passage))[:most] for held in weights.values()]

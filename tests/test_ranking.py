@@ -43,8 +43,9 @@ def test_nothing_found_fuses_to_nothing() -> None:
 
 def test_evidence_is_fused_the_same_way() -> None:
     """Document 1's passages: 10 is its first in dense (1/61); 12 second there and first in lexical (1/62 + 1/61)."""
-    assert evidence(1, [DENSE, LEXICAL], most=3) == [12, 10]
-    assert evidence(1, [DENSE, LEXICAL], most=1) == [12]
+    assert evidence([1], [DENSE, LEXICAL], most=3) == [[12, 10]]
+    assert evidence([4, 1, 5], [DENSE, LEXICAL], most=1) == [[13], [12], []]
+    assert evidence([], [DENSE, LEXICAL], most=1) == []
 
 
 def test_documents_that_are_not_allowed_leave_no_trace() -> None:

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
 from judged import Judged
 from pairs import Asked, Pairs
 from train_encoder import TEMPERATURE
-from train_query_encoder import DRAWN, Index, pieces
+from train_query_encoder import DRAWN, Titles, pieces
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +29,9 @@ def snapshot(built: Report) -> Snapshot:
 
 
 @pytest.fixture(scope="module")
-def index(snapshot: Snapshot) -> Index:
-    """Its passages."""
-    return Index(snapshot, Pairs(snapshot, {}).procedures)
+def titles(snapshot: Snapshot) -> Titles:
+    """Its titles."""
+    return Titles(snapshot, Pairs(snapshot, {}).procedures)
 
 
 def _asked(snapshot: Snapshot, *codes: str) -> Asked:
@@ -40,26 +40,27 @@ def _asked(snapshot: Snapshot, *codes: str) -> Asked:
     return Asked("a query", right, np.full(len(right), 1 / len(right)))
 
 
-def test_a_query_is_told_from_the_titles_of_all_wrong_codes(snapshot: Snapshot, index: Index) -> None:
+def test_a_query_is_told_from_the_titles_of_all_wrong_codes(snapshot: Snapshot, titles: Titles) -> None:
     """The cross-entropy by hand: its own passage, and every title but those of its right codes."""
     asked = _asked(snapshot, "0FT40ZZ", "0FT44ZZ")
-    titles = snapshot.passages.titles
-    own, query = int(titles[asked.right[0]]), snapshot.encoder.encode(["removal of the gallbladder"])
+    passages = snapshot.passages.titles.astype(np.int64)
+    own, query = passages[asked.right[:1]], snapshot.encoder.encode(["removal of the gallbladder"])
     procedures = Pairs(snapshot, {}).procedures
     wrong = np.setdiff1d(procedures, asked.right)
     assert len(wrong) == len(procedures) - 2
-    cosines = snapshot.dense.vectors(np.concatenate([[own], titles[wrong].astype(np.int64)])) @ query[0]
+    cosines = snapshot.dense.vectors(np.concatenate([own, passages[wrong]])) @ query[0]
     expected = np.log(np.exp(cosines / TEMPERATURE).sum()) - cosines[0] / TEMPERATURE
-    assert float(index.contrast(torch.from_numpy(query), [own], [asked])) == pytest.approx(float(expected), abs=0.05)
+    right = torch.from_numpy(snapshot.dense.vectors(own))
+    assert float(titles.contrast(torch.from_numpy(query), right, [asked])) == pytest.approx(float(expected), abs=0.05)
 
 
-def test_a_query_at_its_title_is_found_and_one_elsewhere_is_not(snapshot: Snapshot, index: Index) -> None:
+def test_a_query_at_its_title_is_found_and_one_elsewhere_is_not(snapshot: Snapshot, titles: Titles) -> None:
     """Ten queries whose vectors are those of their codes' titles; then the opposite."""
     asked = _asked(snapshot, "0FT44ZZ")
     kept = [(Judged(str(number), "a query", "lay", "icd10pcs", ("0FT44ZZ",), "1"), asked) for number in range(10)]
     title = snapshot.dense.vectors(snapshot.passages.titles[[asked.right[0]]].astype(np.int64))[0]
-    assert index.measure(kept, np.tile(title, (10, 1))) == {"icd10pcs lay": 1.0, "mean": 1.0}
-    assert index.measure(kept, np.tile(-title, (10, 1)))["mean"] == 0.0
+    assert titles.measure(kept, np.tile(title, (10, 1))) == {"icd10pcs lay": 1.0, "mean": 1.0}
+    assert titles.measure(kept, np.tile(-title, (10, 1)))["mean"] == 0.0
 
 
 def test_pieces_are_words_of_passages(snapshot: Snapshot) -> None:
