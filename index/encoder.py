@@ -290,14 +290,20 @@ def _write_onnx(model: Any, path: Path) -> None:
 
 
 def _quantise(source: Path, target: Path) -> None:
-    """Writes the model with the matrices of its layers in int8, each column with a scale of its own.
+    """Writes the model with the matrices of its layers in 7 bits of int8, each column with a scale of its own.
 
-    That halves the time of a query.
+    That halves the time of a query. With all 8 bits, sums overflow on processors without VNNI instructions: there the
+    cosine with the float32 vector falls from .998 to .996.
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     quantize_dynamic(
-        str(source), str(target), weight_type=QuantType.QInt8, per_channel=True, op_types_to_quantize=["MatMul"]
+        str(source),
+        str(target),
+        weight_type=QuantType.QInt8,
+        per_channel=True,
+        reduce_range=True,
+        op_types_to_quantize=["MatMul"],
     )
 
 

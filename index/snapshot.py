@@ -34,7 +34,7 @@ from index.encoder import EncoderError, QueryEncoder
 from index.records import CodeKind, CodeSystem, Document, Passage, Release
 from index.text import TEXT_VERSION
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 
 # Snapshots that stay, the live one among them: one to roll back to, and one more.
 KEPT = 3
