@@ -38,6 +38,8 @@ def clean(text: str) -> str:
     >>> clean("  knee\\x00 \\ud800  replacement\\n")
     'knee replacement'
     """
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
     kept = "".join(" " if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") else char for char in text)
     return " ".join(unicodedata.normalize("NFC", kept).split())
 
@@ -68,6 +70,8 @@ def fold(text: str) -> str:
     >>> fold("Ménière")
     'meniere'
     """
+    if text.isascii():
+        return text.lower()
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return "".join(char for char in decomposed if not unicodedata.combining(char))
 

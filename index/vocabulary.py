@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from rapidfuzz.distance import OSA
 from rapidfuzz.process import cdist
 
@@ -63,6 +64,11 @@ def sounds(word: str) -> str:
     return re.sub(r"(.)\1+", r"\1", word)
 
 
+def _letters(word: str) -> int:
+    """Returns which letters a word has, one bit each; letters beyond a to z share bits."""
+    return sum({1 << ord(letter) % 32 for letter in word})
+
+
 def write(folder: Path, passages: Sequence[Passage]) -> None:
     """Writes the words of all passages."""
     counts = Counter(word for passage in passages for word in set(words_of(passage.text)))
@@ -85,12 +91,13 @@ class Vocabulary:
         by_length: defaultdict[int, list[int]] = defaultdict(list)
         for number, word in enumerate(self._words):
             by_length[len(word)].append(number)
-        # For each length of a word, all words that are near enough in length to be meant by it.
-        self._near: dict[int, tuple[list[int], list[str]]] = {}
+        # For each length of a word, all words that are near enough in length to be meant by it, and their letters.
+        self._near: dict[int, tuple[NDArray[np.int32], NDArray[np.uint32]]] = {}
+        letters = np.array([_letters(word) for word in self._words], dtype=np.uint32)
         for length in range(SHORTEST, max(by_length, default=0) + 3):
             most = _most_edits(length)
             numbers = [number for near in range(length - most, length + most + 1) for number in by_length[near]]
-            self._near[length] = numbers, [self._words[number] for number in numbers]
+            self._near[length] = np.array(numbers, dtype=np.int32), letters[numbers]
 
     def __contains__(self, word: str) -> bool:
         return word in self._known
@@ -103,11 +110,14 @@ class Vocabulary:
         with the same first letter, then the most frequent.
         """
         most = _most_edits(len(word))
-        numbers, listed = self._near.get(len(word), ((), ()))
-        if not numbers:
+        if len(word) not in self._near:
             return None
+        numbers, letters = self._near[len(word)]
+        # An edit takes at most one letter from a word's set of letters and puts one into it.
+        numbers = numbers[np.bitwise_count(letters ^ np.uint32(_letters(word))) <= 2 * most]
+        listed = [self._words[number] for number in numbers.tolist()]
         distances = cdist([word], listed, scorer=OSA.distance, score_cutoff=most)[0]
-        near = [(float(distances[place]), numbers[place]) for place in np.flatnonzero(distances <= most).tolist()]
+        near = [(float(distances[place]), int(numbers[place])) for place in np.flatnonzero(distances <= most).tolist()]
         sound = sounds(word)
 
         def unlike(entry: tuple[float, int]) -> tuple[float, float, bool, int]:

@@ -33,12 +33,12 @@ def alike(
     own, likely = tables[shown, np.newaxis], scores[shown, np.newaxis]
     same = (tables == own) & (own > 0) & (scores >= _EQUALLY * likely) & (scores * _EQUALLY <= likely)
     found: list[Alike | None] = []
-    for row, others in zip(range(*shown.indices(len(documents))), same, strict=True):
-        others[row] = False
-        if others.any():
+    rows = range(*shown.indices(len(documents)))
+    for row, others, count in zip(rows, same, same.sum(axis=1).tolist(), strict=True):
+        if count > 1:  # itself among them
             names = snapshot.documents.axes(int(documents[row]))
             differing = np.flatnonzero((codes[others] != codes[row]).any(axis=0)).tolist()
-            found.append(Alike(int(others.sum()), tuple(names[axis] for axis in differing if axis < len(names))))
+            found.append(Alike(count - 1, tuple(names[axis] for axis in differing if axis < len(names))))
         else:
             found.append(None)
     return found
