@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,13 +60,18 @@ def write(folder: Path, documents: Sequence[Document], passages: Sequence[Passag
     )
 
 
+def _mapped(path: Path) -> NDArray[Any]:
+    """Returns an array of a file, memory-mapped; a plain one, as NumPy's own class for this makes each share anew."""
+    return np.load(path, mmap_mode="r").view(np.ndarray)
+
+
 class Columns:
     """The columns that `write` wrote."""
 
     def __init__(self, folder: Path) -> None:
-        self.attributes: NDArray[np.uint8] = np.load(folder / "attributes.npy", mmap_mode="r")
-        self.characters: NDArray[np.int32] = np.load(folder / "characters.npy", mmap_mode="r")
-        self._values: NDArray[np.uint8] = np.load(folder / "values.npy", mmap_mode="r")
+        self.attributes: NDArray[np.uint8] = _mapped(folder / "attributes.npy")
+        self.characters: NDArray[np.int32] = _mapped(folder / "characters.npy")
+        self._values: NDArray[np.uint8] = _mapped(folder / "values.npy")
         with np.load(folder / "terms.npz") as arrays:
             self._numbers = {stem: number for number, stem in enumerate(arrays["stems"].tolist())}
             self._weights: NDArray[np.float32] = arrays["weights"]

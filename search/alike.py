@@ -32,13 +32,12 @@ def alike(
     tables = np.where(codes[:, -1] > 0, snapshot.documents.keys(documents, (0, 1, 2)), 0)
     own, likely = tables[shown, np.newaxis], scores[shown, np.newaxis]
     same = (tables == own) & (own > 0) & (scores >= _EQUALLY * likely) & (scores * _EQUALLY <= likely)
+    differing = ((codes != codes[shown, np.newaxis]) & same[..., np.newaxis]).any(axis=1).tolist()
     found: list[Alike | None] = []
-    rows = range(*shown.indices(len(documents)))
-    for row, others, count in zip(rows, same, same.sum(axis=1).tolist(), strict=True):
-        if count > 1:  # itself among them
-            names = snapshot.documents.axes(int(documents[row]))
-            differing = np.flatnonzero((codes[others] != codes[row]).any(axis=0)).tolist()
-            found.append(Alike(count - 1, tuple(names[axis] for axis in differing if axis < len(names))))
+    for position, others, differs in zip(documents[shown].tolist(), same.sum(axis=1).tolist(), differing, strict=True):
+        if others > 1:  # itself among them
+            names = snapshot.documents.axes(position)
+            found.append(Alike(others - 1, tuple(name for name, is_so in zip(names, differs, strict=False) if is_so)))
         else:
             found.append(None)
     return found

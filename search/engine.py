@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property, lru_cache
@@ -319,35 +319,42 @@ class SearchEngine:
     ) -> tuple[Hit, ...]:
         """Returns the hits of the page that is asked for."""
         page = slice(request.offset, request.offset + request.limit)
-        shown = documents[page]
-        stems = frozenset((*query.stems, *query.more_stems))
-        proofs = evidence(shown.tolist(), list(ranking.retrieved.values()), PASSAGES_SHOWN)
-        as_well = alike(self.snapshot, documents, scores, page)
-        explanations: dict[int, Explanation] = {}
-        if request.explain and ranking.weighed is not None:
-            weighed = np.flatnonzero(np.isin(ranking.documents, shown))
-            told = ranking.documents[weighed].tolist()
-            rows = ranking.weighed[weighed]
-            found = explain(told, rows, ranking.retrieved, ranking.weighed, self.model)
-            explanations = dict(zip(told, found, strict=True))
+        shown = documents[page].tolist()
+        explained = self._explained(shown, ranking) if request.explain else {}
         return tuple(
-            Hit(
-                self.snapshot.documents.brief(position),
-                score,
-                self._evidence(proof or [int(self.snapshot.passages.titles[position])], stems),
-                others,
-                explanations.get(position),
-            )
-            for position, score, proof, others in zip(
-                shown.tolist(), scores[page].tolist(), proofs, as_well, strict=True
+            Hit(self.snapshot.documents.brief(position), score, passages, others, explained.get(position))
+            for position, score, passages, others in zip(
+                shown,
+                scores[page].tolist(),
+                self._evidence(shown, query, ranking.retrieved),
+                alike(self.snapshot, documents, scores, page),
+                strict=True,
             )
         )
 
-    def _evidence(self, proof: Iterable[int], stems: frozenset[str]) -> tuple[Evidence, ...]:
-        """Returns passages as they are shown."""
+    def _evidence(
+        self, shown: Sequence[int], query: Query, retrieved: Mapping[str, Retrieved]
+    ) -> Iterator[tuple[Evidence, ...]]:
+        """Yields the passages that speak most for each code; its title where there are none."""
         passages = self.snapshot.passages
-        told = ((passages.section_of(passage), passages.text(passage)) for passage in proof)
-        return tuple(Evidence(section, text, highlights(text, stems)) for section, text in told)
+        stems = frozenset((*query.stems, *query.more_stems))
+        read: dict[int, Evidence] = {}  # codes of a table share passages
+        for position, found in zip(shown, evidence(shown, list(retrieved.values()), PASSAGES_SHOWN), strict=True):
+            found = found or [int(passages.titles[position])]
+            for passage in found:
+                if passage not in read:
+                    text = passages.text(passage)
+                    read[passage] = Evidence(passages.section_of(passage), text, highlights(text, stems))
+            yield tuple(read[passage] for passage in found)
+
+    def _explained(self, shown: Sequence[int], ranking: Ranking) -> dict[int, Explanation]:
+        """Returns why each of these codes stands where it does, of those that were weighed."""
+        if ranking.weighed is None:
+            return {}
+        rows = np.flatnonzero(np.isin(ranking.documents, shown))
+        told = ranking.documents[rows].tolist()
+        found = explain(told, ranking.weighed[rows], ranking.retrieved, ranking.weighed, self.model)
+        return dict(zip(told, found, strict=True))
 
 
 def together(
