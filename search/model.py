@@ -16,7 +16,7 @@ from search.features import FEATURES
 RANKING = Path(__file__).parent / "weights" / "ranking.onnx"
 
 # Candidates that are looked at closely, and of these the ones that the trees weigh: those that stand first by `_ROUGH`.
-CLOSELY, SHORTLIST = 500, 150
+CLOSELY, SHORTLIST = 300, 150
 
 # A first, rough weight of features; what is not named weighs nothing.
 _ROUGH = {
