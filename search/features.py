@@ -11,6 +11,7 @@ from index.attributes import ATTRIBUTES, NAMES
 from index.records import SectionKind
 from index.snapshot import Snapshot
 from index.store import SECTIONS
+from index.text import tokens
 from search.query import Match, Query
 from search.ranking import Retrieved
 
@@ -55,6 +56,9 @@ FEATURES = (
     "percutaneous approach",
     "is ICD-10-PCS",
 )
+
+# Stems of words for a side: a name covers a query as well with them as without, since attributes tell sides apart.
+_SIDES = frozenset(tokens("right left bilateral both"))
 
 # Votes for a table or body part: those of so many candidates that are nearest to the query, each by its cosine; one
 # that is so much further from the query has 1 / e of the vote.
@@ -161,10 +165,11 @@ def _votes(out: NDArray[np.float32], documents: NDArray[np.int64], snapshot: Sna
 
 def _names(out: NDArray[np.float32], documents: NDArray[np.int64], query: Query, snapshot: Snapshot) -> None:
     """Writes how much of the query the names of each document cover, and what kind of names they are."""
-    total = max(len(query.stems), 1)
+    counted = [stem not in _SIDES for stem in query.stems]
+    total = max(sum(counted), 1)
     for match in query.matches:
         rows, ranks, named = _rows_named(documents, match, snapshot)
-        covered = (match.end - match.start) / total
+        covered = sum(counted[match.start : match.end]) / total
         better = covered > out[rows, _PLACE["query covered by a name"]]
         for name, value in (("query covered by a name", covered), ("whole query is a name", float(covered == 1))):
             out[rows, _PLACE[name]] = np.maximum(out[rows, _PLACE[name]], value)
