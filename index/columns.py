@@ -62,7 +62,8 @@ def write(folder: Path, documents: Sequence[Document], passages: Sequence[Passag
 
 def _mapped(path: Path) -> NDArray[Any]:
     """Returns an array of a file, memory-mapped; a plain one, as NumPy's own class for this makes each share anew."""
-    return np.load(path, mmap_mode="r").view(np.ndarray)
+    mapped: NDArray[Any] = np.load(path, mmap_mode="r").view(np.ndarray)
+    return mapped
 
 
 class Columns:
