@@ -136,12 +136,12 @@ _SIDES = {"Left": "left", "Right": "right", "Bilateral": "bilateral"}
 def composed(snapshot: Snapshot, drawn: int = DRAWN) -> Iterator[Asked]:
     """Yields so many queries with the codes that they mean: those of the table with what the query says.
 
-    Tables are drawn alike, then a body part of the table, then a code of the two.
+    Tables are drawn alike, then a body part of the table, then a code of the two. Without ICD-10-PCS there are none.
     """
     random = np.random.default_rng(7)
     tables = _tables(snapshot)
     names = list(tables)
-    for _ in range(drawn):
+    for _ in range(drawn if names else 0):
         codes = tables[names[int(random.integers(len(names)))]]
         sites = sorted({code.site for code in codes})
         site = sites[int(random.integers(len(sites)))]
