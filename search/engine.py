@@ -42,7 +42,7 @@ PASSAGES_FOUND = 300
 CROWDING = 0.25
 
 # Below this probability of the first hit, an answer says that nothing fits well.
-FITS = 0.6
+FITS = 0.65
 
 # Answers kept for who asks the same again: a page's filters, pages of hits, what many look up. About 100 KB each.
 ANSWERS_KEPT = 256
