@@ -60,7 +60,6 @@ def test_search_finds_what_brute_force_finds(index: DenseIndex, vectors: NDArray
         allowed = RANDOM.random(300) < share
         ids, scores = index.search(vectors[row], 10, None if share == 1.0 else allowed)
         _, expected = _brute_force(vectors, vectors[row], 10, allowed if share < 1 else np.ones(300, bool))
-        assert ids[0] == min(np.flatnonzero(vectors @ vectors[row] > 0.999)[0], row) or not allowed[row]
         assert scores.tolist() == pytest.approx(expected, abs=3e-3)  # steps of 24 long elements
         assert (vectors[ids] @ vectors[row]).tolist() == pytest.approx(expected, abs=3e-3)
 

@@ -135,6 +135,13 @@ def test_a_name_that_is_the_whole_query_says_so(engine: SearchEngine) -> None:
     assert found["codes of the name"] == pytest.approx([1 / log2(3), 1 / log2(3), 0])
 
 
+def test_words_for_a_side_do_not_keep_a_name_from_covering_the_query(engine: SearchEngine) -> None:
+    """What the query is but for its side is the whole name; a word for something else is not covered."""
+    for text, whole in (("left cholecystectomy", 1), ("cholecystectomy both", 1), ("emergency cholecystectomy", 0)):
+        found = _features(engine, ["0FT44ZZ"], engine.understand(text))
+        assert found["whole query is a name"] == [whole], text
+
+
 def test_the_longest_name_counts_with_the_rank_of_its_pattern(engine: SearchEngine) -> None:
     """“Kyphoplasty” means 0PU43JZ before 0QU03JZ: ranks 0 and 1 give 1 and 1/2; it names two codes here."""
     found = _features(engine, ["0PU43JZ", "0QU03JZ", "0QU13JZ"], engine.understand("kyphoplasty"))

@@ -11,7 +11,7 @@ from index.snapshot import open_snapshot
 from search.confidence import TOLD, Confidence, told_of
 from search.engine import FITS, SearchEngine
 from search.features import FEATURES
-from search.model import ROUGH_WEIGHTS, SHORTLIST, Model, shortlist
+from search.model import ROUGH_WEIGHTS, SHORTLIST, Model, adjusted, shortlist
 from search.request import SearchRequest
 
 
@@ -57,6 +57,15 @@ def test_rough_weights_speak_for_agreement_and_against_contradiction() -> None:
     assert ROUGH_WEIGHTS.shape == (len(FEATURES),)
     assert [FEATURES[place] for place in np.flatnonzero(ROUGH_WEIGHTS < 0)] == ["attributes that contradict"]
     assert ROUGH_WEIGHTS[FEATURES.index("attributes that agree")] > 0
+
+
+def test_exact_names_come_first() -> None:
+    """Of two that trees score alike, what a name means that is the whole query leads, by more than a contradiction."""
+    features = np.zeros((2, len(FEATURES)), dtype=np.float32)
+    features[1, FEATURES.index("whole query is a name")] = 1
+    features[1, FEATURES.index("attributes that contradict")] = 1
+    first, second = adjusted(np.array([0.5, 0.5]), features).tolist()
+    assert second > first
 
 
 @pytest.mark.parametrize("q", ["cholecystectomy", "cheap flights to Denver", "the", "left hip replacement, cemented"])
