@@ -3,6 +3,7 @@
 attributes.npy   uint8 (documents, attributes): position of the value in its attribute, from 1; 0 for none
 terms.npz        the stems of each title as numbers, one document's after the other's, and each stem's weight
 characters.npy   int32 (documents, 7): the passage that tells what a character stands for; -1 for none
+values.npy       uint8 (passages,): a bit for each of `VALUES` that the character of a passage has
 """
 
 from __future__ import annotations

@@ -60,10 +60,10 @@ def in_training(judged: Judged) -> bool:
 def is_kept_from_encoder(judged: Judged) -> bool:
     """Whether a query is not for the encoder to learn from.
 
-    These are one in `KEPT_FROM_ENCODER`, by category, all that nothing answers, and those of CPT: the few bundled
-    pages would be learned by heart.
+    These are one in `KEPT_FROM_ENCODER`, by category, all that nothing answers, those of CPT, as the few bundled
+    pages would be learned by heart, and our own names of procedures, which were written for the ranking.
     """
-    if not judged.gold or judged.system == "cpt":
+    if not judged.gold or judged.system == "cpt" or judged.slice == "name":
         return True
     return hashlib.sha256(judged.category.encode()).digest()[2] % KEPT_FROM_ENCODER == 0
 

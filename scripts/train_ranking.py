@@ -20,6 +20,7 @@ import sys  # noqa: E402
 from collections.abc import Sequence  # noqa: E402
 from dataclasses import dataclass  # noqa: E402
 from pathlib import Path  # noqa: E402
+from tempfile import TemporaryDirectory  # noqa: E402
 from typing import Any  # noqa: E402
 
 import lightgbm  # noqa: E402
@@ -31,8 +32,9 @@ from onnxmltools.convert.common.data_types import FloatTensorType  # noqa: E402
 from sklearn.linear_model import LogisticRegression  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
+from index.build import build  # noqa: E402
 from index.records import CodeSystem  # noqa: E402
-from index.snapshot import open_best  # noqa: E402
+from index.snapshot import open_best, open_snapshot  # noqa: E402
 from search.confidence import ANSWERABLE, CONFIDENCE, TOLD, WHOLE, told_of, weighed  # noqa: E402
 from search.engine import SearchEngine  # noqa: E402
 from search.features import FEATURES  # noqa: E402
@@ -194,10 +196,21 @@ def shown(one: Weighed, booster: lightgbm.Booster) -> Shown:
     return Shown(told_of(found, one.features), found[order], one.right[order], bool(one.gold))
 
 
-def unseen(asked: Sequence[Weighed]) -> list[Shown]:
-    """Returns the first hits of each query, ranked by trees that did not learn from its fold."""
+def unseen(asked: Sequence[Weighed], also: Sequence[Weighed] = ()) -> list[Shown]:
+    """Returns the first hits of all queries, ranked by trees that learned from `asked`, but not from their fold."""
     boosters = [learn([one for one in asked if one.fold != fold]) for fold in range(FOLDS)]
-    return [shown(one, boosters[one.fold]) for one in asked]
+    return [shown(one, boosters[one.fold]) for one in (*asked, *also)]
+
+
+def weigh_sample(rows: Sequence[Judged]) -> list[Weighed]:
+    """Returns the candidates of queries among the bundled pages alone: of those that ask for these, or for nothing.
+
+    Where little is held, more of what nothing answers is near to something: confidence has to know both.
+    """
+    with TemporaryDirectory() as home:
+        engine = SearchEngine(open_snapshot(build([], Path(home)).folder))
+        sample = [row for row in rows if not row.gold or row.system == CodeSystem.CPT]
+        return weigh(engine, sample, Universe(engine.snapshot))
 
 
 def fit_answerable(asked: Sequence[Shown]) -> lightgbm.Booster:
@@ -286,7 +299,7 @@ def main() -> int:
     asked = weigh(engine, [row for row in rows if not row.gold or universe.gold(row)], universe)
     booster = learn(asked)
     write(booster, len(FEATURES), RANKING)
-    first = unseen(asked)
+    first = unseen(asked, weigh_sample(rows))
     answerable, confidence = fit_answerable(first), fit_confidence(first)
     write(answerable, len(TOLD), ANSWERABLE)
     people = [row for row in given if in_training(row) and universe.gold(row) and not row.slice.startswith("icd9")]

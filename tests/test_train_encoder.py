@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from index.build import Report
+from index.build import Report, build
 from index.records import CodeSystem
 from index.snapshot import Snapshot, open_snapshot
 
@@ -131,3 +131,8 @@ def test_composed_queries_name_what_their_codes_do(snapshot: Snapshot) -> None:
         texts.add(asked.text)
     assert "total removal of gallbladder" in texts
     assert "laparoscopic total removal of gallbladder" in texts
+
+
+def test_without_tables_nothing_is_composed(tmp_path: Path) -> None:
+    """The bundled pages have none."""
+    assert list(composed(open_snapshot(build([], tmp_path).folder), 10)) == []

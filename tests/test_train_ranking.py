@@ -27,6 +27,7 @@ from train_ranking import (
     shifted,
     shown,
     unseen,
+    weigh_sample,
 )
 
 TITLE = FEATURES.index("cosine of title")
@@ -86,6 +87,21 @@ def test_queries_that_nothing_answers_are_told_apart(asked: list[Weighed]) -> No
     assert [one.answered for one in first] == [True] * 60 + [False] * 10
     share = np.asarray(fit_answerable(first).predict(np.stack([one.told for one in first])))
     assert np.median(share[:60]) > share[60:].max()
+
+
+def test_the_sample_is_asked_for_its_pages_and_for_nothing() -> None:
+    """Queries for other code systems are left out: nothing there could answer them."""
+    page, nothing, other = (
+        Judged(query, query, "lay", system, gold, query)
+        for query, system, gold in (
+            ("cement injection for sacral fracture", "cpt", ("0200T", "0201T")),
+            ("cheap flights", "", ()),
+            ("whole gallbladder out", "icd10pcs", ("0FT4.ZZ",)),
+        )
+    )
+    found = weigh_sample([page, nothing, other])
+    assert [one.row for one in found] == [page, nothing]
+    assert [int(one.right.sum()) for one in found] == [2, 0]
 
 
 def test_confidence_rises_with_the_score(asked: list[Weighed]) -> None:

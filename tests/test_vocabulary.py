@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
+from string import ascii_lowercase
 
 import pytest
 
@@ -54,6 +56,20 @@ def test_words_are_letters_without_case_and_accents(text: str, expected: list[st
 def test_the_nearest_word_is_an_edit_or_two_away(tmp_path: Path, misspelt: str, meant: str) -> None:
     """A swap of neighbours is one edit."""
     assert _vocabulary(tmp_path, "sacrum", "kyphoplasty").nearest(misspelt) == meant
+
+
+def test_no_misspelling_is_too_far_for_the_sieve_of_letters(tmp_path: Path) -> None:
+    """Words of letters by lot, far from each other: with an edit, in a long word two, each is still found."""
+    random = Random(7)
+    words = ["".join(random.sample(ascii_lowercase, length)) for length in range(6, 15) for _ in range(20)]
+    vocabulary = _vocabulary(tmp_path, *words)
+    for word in words:
+        misspelt = word
+        for _ in range(1 if len(word) < 9 else 2):  # one shorter counts as short
+            place, letter = random.randrange(len(misspelt)), random.choice(ascii_lowercase)
+            before, behind = misspelt[:place], misspelt[place + 1 :]
+            misspelt = random.choice((before + behind, before + letter + misspelt[place:], before + letter + behind))
+        assert vocabulary.nearest(misspelt) == word
 
 
 @pytest.mark.parametrize(
