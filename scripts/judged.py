@@ -18,6 +18,7 @@ from index.snapshot import Snapshot
 
 RESAMPLES = 1000
 KEPT_FROM_ENCODER = 10
+NAME = "name"  # the style of our own names of procedures
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def is_kept_from_encoder(judged: Judged) -> bool:
     These are one in `KEPT_FROM_ENCODER`, by category, all that nothing answers, those of CPT, as the few bundled
     pages would be learned by heart, and our own names of procedures, which were written for the ranking.
     """
-    if not judged.gold or judged.system == "cpt" or judged.slice == "name":
+    if not judged.gold or judged.system == "cpt" or judged.slice == NAME:
         return True
     return hashlib.sha256(judged.category.encode()).digest()[2] % KEPT_FROM_ENCODER == 0
 

@@ -83,7 +83,7 @@ def test_more_of_what_speaks_for_a_code_never_lowers_its_score(asked: list[Weigh
 
 def test_queries_that_nothing_answers_are_told_apart(asked: list[Weighed]) -> None:
     """By trees that rank without having seen them; the probabilities are those of the kinds as they are here."""
-    first = unseen(asked)
+    first = unseen(asked, asked)
     assert [one.answered for one in first] == [True] * 60 + [False] * 10
     share = np.asarray(fit_answerable(first).predict(np.stack([one.told for one in first])))
     assert np.median(share[:60]) > share[60:].max()
@@ -106,7 +106,7 @@ def test_the_sample_is_asked_for_its_pages_and_for_nothing() -> None:
 
 def test_confidence_rises_with_the_score(asked: list[Weighed]) -> None:
     """And knows how much rarer queries without an answer are in life than here."""
-    fitted = fit_confidence(unseen(asked))
+    fitted = fit_confidence(unseen(asked, asked))
     assert fitted["score"] > 0
     assert tuple(fitted["whole"]) == WHOLE
     assert fitted["odds"] == pytest.approx((1 - UNANSWERED) / UNANSWERED * 10 / 60)
@@ -118,7 +118,7 @@ def test_the_shift_makes_confidence_right_on_average(asked: list[Weighed]) -> No
     hits = [shown(one, booster) for one in asked[:60]]
     for one in hits[:15]:
         one.right[0] = False
-    answerable, fitted = fit_answerable(unseen(asked)), fit_confidence(unseen(asked))
+    answerable, fitted = fit_answerable(unseen(asked, asked)), fit_confidence(unseen(asked, asked))
     found = shifted({**fitted, "intercept": -9.0}, hits, answerable)
     told = np.stack([one.told for one in hits])
     share = np.asarray(answerable.predict(told)) * found["odds"]
