@@ -47,7 +47,8 @@ CONTRADICTION = 1.0
 # whose title is nearest leads.
 TITLE = 0.6
 
-# What a candidate gains that a name means which is the whole query: exact names come first. Trees saw few of these.
+# What a candidate gains that a name means which is the whole query: exact names come first, and of their codes, those
+# of the pattern that was written first. Trees saw few of these.
 NAMED = 2.0
 
 
@@ -61,11 +62,16 @@ def shortlist(features: NDArray[np.float32], most: int) -> NDArray[np.int64]:
 
 def adjusted(scores: NDArray[np.float64], features: NDArray[np.float32]) -> NDArray[np.float64]:
     """Returns the scores of trees with what `CONTRADICTION` takes from each row, and `TITLE` and `NAMED` add."""
-    contradicted, title, named = (
+    contradicted, title, named, rank = (
         features[:, FEATURES.index(name)]
-        for name in ("attributes that contradict", "cosine of title", "whole query is a name")
+        for name in (
+            "attributes that contradict",
+            "cosine of title",
+            "whole query is a name",
+            "rank of the name's pattern",
+        )
     )
-    adjusted_scores: NDArray[np.float64] = scores - CONTRADICTION * contradicted + TITLE * title + NAMED * named
+    adjusted_scores: NDArray[np.float64] = scores - CONTRADICTION * contradicted + TITLE * title + NAMED * named * rank
     return adjusted_scores
 
 

@@ -60,12 +60,14 @@ def test_rough_weights_speak_for_agreement_and_against_contradiction() -> None:
 
 
 def test_exact_names_come_first() -> None:
-    """Of two that trees score alike, what a name means that is the whole query leads, by more than a contradiction."""
-    features = np.zeros((2, len(FEATURES)), dtype=np.float32)
-    features[1, FEATURES.index("whole query is a name")] = 1
+    """Of what trees score alike, a name's best pattern leads, by more than a contradiction, and then its second."""
+    features = np.zeros((3, len(FEATURES)), dtype=np.float32)
+    features[1:, FEATURES.index("whole query is a name")] = 1
+    features[1:, FEATURES.index("rank of the name's pattern")] = [1, 0.5]
+    neither, best, second = adjusted(np.full(3, 0.5), features).tolist()
+    assert best > second > neither
     features[1, FEATURES.index("attributes that contradict")] = 1
-    first, second = adjusted(np.array([0.5, 0.5]), features).tolist()
-    assert second > first
+    assert adjusted(np.full(3, 0.5), features)[1] > neither
 
 
 @pytest.mark.parametrize("q", ["cholecystectomy", "cheap flights to Denver", "the", "left hip replacement, cemented"])
