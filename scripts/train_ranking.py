@@ -3,8 +3,9 @@
 
 Learns from those of the project's own queries, and of the training half of the judged files that are given, that the
 encoder did not learn from: its cosines for queries that it knows are too good to be believed. Confidence is fitted to
-what trees make of queries that they did not see. The same inputs give the same model. With --ablate it also learns
-models without each group of features, and says what each group is worth on the validation half.
+what trees make of queries that they did not see, in the index and in the bundled pages alone. The same inputs give the
+same model. With --ablate it also learns models without each group of features, and says what each group is worth on
+the validation half.
 """
 
 from __future__ import annotations
@@ -203,9 +204,10 @@ def unseen(asked: Sequence[Weighed], ranked: Sequence[Weighed]) -> list[Shown]:
 
 
 def weigh_sample(rows: Sequence[Judged]) -> list[Weighed]:
-    """Returns the candidates of queries among the bundled pages alone: of those that ask for these, or for nothing.
+    """Returns the candidates, among the bundled pages alone, of queries for CPT and of those that nothing answers.
 
-    Where little is held, more of what nothing answers is near to something: confidence has to know both.
+    These pages are all of CPT that is bundled, so each of its queries has an answer there. Where little is held, more
+    of what nothing answers is near to something: confidence has to know both.
     """
     with TemporaryDirectory() as home:
         engine = SearchEngine(open_snapshot(build([], Path(home)).folder))

@@ -90,7 +90,7 @@ def test_queries_that_nothing_answers_are_told_apart(asked: list[Weighed]) -> No
 
 
 def test_the_sample_is_asked_for_its_pages_and_for_nothing() -> None:
-    """Queries for other code systems are left out: nothing there could answer them."""
+    """Queries for other code systems are left out: hardly any of their codes have a bundled page."""
     page, nothing, other = (
         Judged(query, query, "lay", system, gold, query)
         for query, system, gold in (
